@@ -1,0 +1,73 @@
+//! One error for each operation.
+
+use crate::failure::Failure;
+
+/// A setting that makes no sense: of a [`Spec`](crate::Spec), a [`ChildSpec`](crate::ChildSpec), or a name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{of}: {field} = {value} is not allowed: {allowed}")]
+#[non_exhaustive]
+pub struct SpecError {
+    /// Whose setting it is: `supervisor "workers"`, `child "reader"`.
+    pub of: String,
+    /// Which setting it is, by the name of its method.
+    pub field: &'static str,
+    /// What it was set to.
+    pub value: String,
+    /// What it may be.
+    pub allowed: &'static str,
+}
+
+/// Why [`Add`](crate::Add) or [`AddAndWait`](crate::AddAndWait) was refused.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddError {
+    /// The supervisor is stopping.
+    #[error("the supervisor is stopping")]
+    Stopping,
+    /// The child's spec makes no sense.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// `AddAndWait` only: its first start failed, and it was not kept.
+    #[error("the first start failed: {0}")]
+    Start(#[source] Failure),
+    /// `AddAndWait` only: a `Remove` or a `Terminate` came before it was ready.
+    #[error("it was asked to stop before it was ready")]
+    Interrupted,
+}
+
+/// Why [`Remove`](crate::Remove) or [`RemoveAndWait`](crate::RemoveAndWait) failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RemoveError {
+    /// The token is another supervisor's.
+    #[error("the token belongs to another supervisor")]
+    WrongSupervisor,
+    /// There is no such child: it has ended, or was removed before.
+    #[error("no such child")]
+    NotFound,
+    /// The supervisor is stopping, and this child with it.
+    #[error("the supervisor is stopping")]
+    Stopping,
+    /// `RemoveAndWait` only: it has been forgotten, and had not stopped in time.
+    #[error("the child did not stop in time")]
+    Timeout,
+}
+
+/// Why [`Restart`](crate::Restart), [`Terminate`](crate::Terminate) or [`Kill`](crate::Kill) failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChildError {
+    /// The token is another supervisor's.
+    #[error("the token belongs to another supervisor")]
+    WrongSupervisor,
+    /// There is no such child: it has ended, or was removed.
+    #[error("no such child")]
+    NotFound,
+    /// The supervisor is stopping, or a later request stopped the child before this one was done.
+    #[error("the supervisor or the child is being stopped")]
+    Stopping,
+    /// The child did not stop within its limit, and cannot be dropped. The request stands: it is
+    /// carried out when the child stops after all.
+    #[error("the child did not stop in time")]
+    Timeout,
+}

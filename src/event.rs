@@ -1,0 +1,271 @@
+//! Everything that a supervisor decides is one event; its log line is the event's rendering.
+
+use std::{
+    fmt::{self, Write},
+    time::Duration,
+};
+
+use log::Level;
+
+use crate::{failure::Failure, token::ChildToken};
+
+/// Something that a supervisor has decided or seen.
+///
+/// Displays as one line without line breaks, whatever a child's name or panic message holds.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Event {
+    /// Names, from the supervisor whose hook or subscriber sees the event down to the one that it
+    /// is about: for an event about a child, that child.
+    pub path: Vec<String>,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+impl actix::Message for Event {
+    type Result = ();
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// A child was started for the first time.
+    #[non_exhaustive]
+    ChildStarted {
+        /// Its name.
+        name: String,
+        /// Its token.
+        token: ChildToken,
+    },
+    /// A child's incarnation is ready.
+    #[non_exhaustive]
+    ChildReady {
+        /// Its name.
+        name: String,
+        /// Its token.
+        token: ChildToken,
+    },
+    /// A child failed.
+    ChildFailed {
+        /// Its name.
+        name: String,
+        /// Its token.
+        token: ChildToken,
+        /// Why.
+        failure: Failure,
+        /// The supervisor's failure meter, this failure included where it counts.
+        failures: f64,
+        /// Above this reading of the meter the supervisor pauses.
+        threshold: f64,
+        /// Whether the child will be restarted: at once, or when a pause is over.
+        restarting: bool,
+    },
+    /// A child was started again.
+    #[non_exhaustive]
+    ChildRestarted {
+        /// Its name.
+        name: String,
+        /// Its token.
+        token: ChildToken,
+        /// How many times by now.
+        restarts: u64,
+    },
+    /// A child is gone for good.
+    #[non_exhaustive]
+    ChildEnded {
+        /// Its name.
+        name: String,
+        /// Its token.
+        token: ChildToken,
+        /// Why.
+        reason: EndReason,
+    },
+    /// A child was stopped on request.
+    #[non_exhaustive]
+    ChildStopped {
+        /// Its name.
+        name: String,
+        /// Its token.
+        token: ChildToken,
+        /// What went wrong while it stopped; it counts for nothing.
+        failure: Option<Failure>,
+    },
+    /// A child did not stop within its limit.
+    #[non_exhaustive]
+    StopTimeout {
+        /// Its name.
+        name: String,
+        /// Its token.
+        token: ChildToken,
+        /// Whether its thread was left behind, since it cannot be dropped; else it was dropped.
+        left_behind: bool,
+    },
+    /// Too much has failed: nothing is restarted until the pause is over.
+    BackoffEntered {
+        /// How long the pause is.
+        pause: Duration,
+    },
+    /// The pause is over, and what waited is restarted.
+    BackoffLeft,
+    /// A supervisor was started.
+    SupervisorStarted,
+    /// A supervisor has stopped.
+    #[non_exhaustive]
+    SupervisorStopped {
+        /// What it has failed with, if it has.
+        failure: Option<Failure>,
+        /// How many children, at any depth below, it has left behind.
+        unstopped: usize,
+    },
+}
+
+/// Why a child is gone for good.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum EndReason {
+    /// It said that it is done.
+    Finished,
+    /// It stopped by itself, and its policy does not restart that.
+    Stopped,
+    /// It failed, and is not restarted.
+    Failed(Failure),
+    /// [`Remove`](crate::Remove).
+    Removed,
+}
+
+impl EventKind {
+    /// How it is logged: a system in which nothing fails is silent at `warn`.
+    pub(crate) fn level(&self) -> Level {
+        match self {
+            Self::ChildReady { .. } => Level::Trace,
+            Self::ChildStarted { .. } | Self::ChildStopped { failure: None, .. } => Level::Debug,
+            Self::ChildRestarted { .. } | Self::BackoffLeft | Self::SupervisorStarted => {
+                Level::Info
+            }
+            Self::ChildEnded { reason, .. } => match reason {
+                EndReason::Failed(_) => Level::Warn,
+                EndReason::Finished | EndReason::Stopped | EndReason::Removed => Level::Info,
+            },
+            Self::SupervisorStopped { failure: Some(_), .. } => Level::Error,
+            Self::SupervisorStopped { unstopped: 1.., .. } => Level::Warn,
+            Self::SupervisorStopped { .. } => Level::Info,
+            Self::ChildFailed { .. } | Self::StopTimeout { .. } | Self::ChildStopped { .. } => {
+                Level::Warn
+            }
+            Self::BackoffEntered { .. } => Level::Error,
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = OneLine(f);
+        for (index, name) in self.path.iter().enumerate() {
+            write!(f, "{}{name}", if index == 0 { "" } else { "/" })?;
+        }
+        write!(f, ": {}", self.kind)
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = OneLine(f);
+        match self {
+            Self::ChildStarted { .. } => f.write_str("started"),
+            Self::ChildReady { .. } => f.write_str("ready"),
+            Self::ChildFailed { failure, failures, threshold, restarting, .. } => {
+                let next = if *restarting { "restarting" } else { "not restarted" };
+                write!(f, "failed: {failure} ({failures:.2} of {threshold} failures, {next})")
+            }
+            Self::ChildRestarted { restarts, .. } => {
+                write!(f, "restarted, {restarts} times by now")
+            }
+            Self::ChildEnded { reason, .. } => write!(f, "ended: {reason}"),
+            Self::ChildStopped { failure: None, .. } => f.write_str("stopped on request"),
+            Self::ChildStopped { failure: Some(failure), .. } => {
+                write!(f, "stopped on request, and failed on the way: {failure}")
+            }
+            Self::StopTimeout { left_behind: false, .. } => {
+                f.write_str("did not stop in time and was dropped")
+            }
+            Self::StopTimeout { left_behind: true, .. } => {
+                f.write_str("did not stop in time and was left behind, its thread still running")
+            }
+            Self::BackoffEntered { pause } => {
+                write!(f, "too many failures, nothing is restarted for {pause:.1?}")
+            }
+            Self::BackoffLeft => f.write_str("the pause is over, what waited is restarted"),
+            Self::SupervisorStarted => f.write_str("supervisor started"),
+            Self::SupervisorStopped { failure, unstopped } => {
+                f.write_str("supervisor stopped")?;
+                if let Some(failure) = failure {
+                    write!(f, ": {failure}")?;
+                }
+                match unstopped {
+                    0 => Ok(()),
+                    left => write!(f, " ({left} left behind)"),
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for EndReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Finished => f.write_str("it has finished"),
+            Self::Stopped => f.write_str("it stopped by itself"),
+            Self::Failed(failure) => write!(f, "{failure}"),
+            Self::Removed => f.write_str("removed"),
+        }
+    }
+}
+
+/// Writes control characters escaped, so that a name or a message cannot forge a line of a log.
+struct OneLine<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl Write for OneLine<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for part in text.split_inclusive(char::is_control) {
+            match part.chars().next_back() {
+                Some(last) if last.is_control() => {
+                    self.0.write_str(&part[..part.len() - last.len_utf8()])?;
+                    write!(self.0, "{}", last.escape_default())?;
+                }
+                _ => self.0.write_str(part)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::PanicInfo;
+
+    #[test]
+    fn an_event_is_one_line_whatever_names_and_messages_hold() {
+        let info = PanicInfo {
+            message: "two\nlines\r\n\u{1b}[31m".into(),
+            location: None,
+            backtrace: None,
+        };
+        let event = Event {
+            path: vec!["root".into(), "a\nb".into()],
+            kind: EventKind::ChildFailed {
+                name: "a\nb".into(),
+                token: ChildToken { supervisor: 1, child: 2 },
+                failure: Failure::Panic(info),
+                failures: 1.0,
+                threshold: 5.0,
+                restarting: true,
+            },
+        };
+        assert_eq!(
+            event.to_string(),
+            "root/a\\nb: failed: panicked: two\\nlines\\r\\n\\u{1b}[31m (1.00 of 5 failures, restarting)"
+        );
+    }
+}

@@ -1,0 +1,167 @@
+//! How an incarnation ends: what it says itself ([`Exit`]) and what its supervisor records ([`Failure`]).
+
+use std::{backtrace::Backtrace, error::Error, fmt, sync::Arc, time::Duration};
+
+use crate::policy::ExitClass;
+
+/// Any error, as a factory, a service or [`fail`](crate::SupervisedContext::fail) takes it.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Why an incarnation ended that nobody had asked to end.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// It panicked: in its factory, a handler, a future, a timer, a hook, or its `Drop`.
+    #[error("{0}")]
+    Panic(PanicInfo),
+    /// It failed with an error of its own: `ctx.fail`, a service's or a factory's `Err`.
+    ///
+    /// Displays as that error, whose source is also this failure's source.
+    #[error(transparent)]
+    Error(Arc<dyn Error + Send + Sync>),
+    /// It stopped by itself, and its policy wants it to run.
+    #[error("stopped by itself")]
+    Stopped,
+    /// It was ended by [`Kill`](crate::Kill), or with the supervisor above it.
+    #[error("killed")]
+    Killed,
+    /// It was not ready within its [`start_timeout`](crate::ChildSpec::start_timeout).
+    #[error("not ready within {0:?}")]
+    StartTimeout(Duration),
+}
+
+impl Failure {
+    pub(crate) fn error(error: impl Into<BoxError>) -> Self {
+        Self::Error(Arc::from(error.into()))
+    }
+}
+
+/// A caught panic.
+#[derive(Clone, Debug)]
+pub struct PanicInfo {
+    /// What it said, or `Box<dyn Any>` where its payload is not text.
+    pub message: String,
+    /// `file:line:column`, once [`install_panic_hook`](crate::install_panic_hook) was called.
+    pub location: Option<String>,
+    /// Where it came from, once [`install_panic_hook`](crate::install_panic_hook) was called and where
+    /// `RUST_BACKTRACE` asks for it. Displaying it for the first time takes long: do it on a thread that has the time.
+    pub backtrace: Option<Arc<Backtrace>>,
+}
+
+impl fmt::Display for PanicInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.location {
+            Some(location) => write!(f, "panicked at {location}: {}", self.message),
+            None => write!(f, "panicked: {}", self.message),
+        }
+    }
+}
+
+/// What a service says when its future, or its blocking function, returns.
+///
+/// It rarely has to be written out: `()`, `Result<(), E>`, `Result<Exit, E>` and the `!` of an endless loop turn into it.
+///
+/// ```
+/// use actix_supervisor::{CancellationToken, ChildSpec, Exit};
+///
+/// ChildSpec::service("ends well", |_: CancellationToken| async {});
+/// ChildSpec::service("may fail", |_: CancellationToken| async { std::fs::read("settings").map(drop) });
+/// ChildSpec::service("decides", |_: CancellationToken| async {
+///     let settings = std::fs::read_to_string("settings")?;
+///     Ok::<_, std::io::Error>(if settings.is_empty() { Exit::DoNotRestart } else { Exit::Normal })
+/// });
+/// ChildSpec::service("never returns", |_: CancellationToken| async {
+///     loop {
+///         actix_rt::time::sleep(std::time::Duration::from_secs(1)).await;
+///     }
+/// });
+/// ```
+#[derive(Debug)]
+pub enum Exit {
+    /// It stopped: restarted if its policy is [`Permanent`](crate::RestartPolicy::Permanent).
+    Normal,
+    /// It failed.
+    Failed(BoxError),
+    /// It is done: never restarted, whatever its policy. suture's `ErrDoNotRestart`.
+    DoNotRestart,
+    /// The whole tree has to go: its supervisor stops all children and ends with this error, and so
+    /// do those above, up to one with [`propagate_termination(false)`](crate::Spec::propagate_termination).
+    /// suture's `ErrTerminateSupervisorTree`.
+    TerminateTree(BoxError),
+}
+
+/// Names the never type on stable Rust.
+pub trait Returns {
+    type Output;
+}
+
+impl<T> Returns for fn() -> T {
+    type Output = T;
+}
+
+type Never = <fn() -> ! as Returns>::Output;
+
+impl From<Never> for Exit {
+    fn from(never: Never) -> Self {
+        never
+    }
+}
+
+impl From<()> for Exit {
+    fn from((): ()) -> Self {
+        Self::Normal
+    }
+}
+
+impl<E: Into<BoxError>> From<Result<(), E>> for Exit {
+    fn from(result: Result<(), E>) -> Self {
+        match result {
+            Ok(()) => Self::Normal,
+            Err(error) => Self::Failed(error.into()),
+        }
+    }
+}
+
+impl<E: Into<BoxError>> From<Result<Exit, E>> for Exit {
+    fn from(result: Result<Exit, E>) -> Self {
+        result.unwrap_or_else(|error| Self::Failed(error.into()))
+    }
+}
+
+/// How an incarnation ended, as its runner tells the supervisor.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    Stopped,
+    Finished,
+    Failed(Failure),
+    TerminateTree(Failure),
+}
+
+impl Outcome {
+    pub(crate) fn class(&self) -> ExitClass {
+        match self {
+            Self::Stopped => ExitClass::Stopped,
+            Self::Finished => ExitClass::Finished,
+            Self::Failed(_) => ExitClass::Failed,
+            Self::TerminateTree(_) => ExitClass::TerminateTree,
+        }
+    }
+
+    pub(crate) fn into_failure(self) -> Option<Failure> {
+        match self {
+            Self::Stopped | Self::Finished => None,
+            Self::Failed(failure) | Self::TerminateTree(failure) => Some(failure),
+        }
+    }
+}
+
+impl From<Exit> for Outcome {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Normal => Self::Stopped,
+            Exit::DoNotRestart => Self::Finished,
+            Exit::Failed(error) => Self::Failed(Failure::error(error)),
+            Exit::TerminateTree(error) => Self::TerminateTree(Failure::error(error)),
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Snapshots: what a supervisor tells about itself and its children when it is asked.
+
+use std::{any::Any, fmt, sync::Weak};
+
+use actix::{Actor, Addr, Context};
+use tokio::time::Instant;
+
+use crate::{failure::Failure, token::ChildToken};
+
+/// What kind of child it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ChildKind {
+    /// An Actix actor.
+    Actor,
+    /// An async service.
+    Service,
+    /// A blocking service, on a thread of its own.
+    Blocking,
+    /// A nested supervisor.
+    Supervisor,
+}
+
+/// Where a child is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ChildState {
+    /// An incarnation has been started and is not ready yet.
+    Starting,
+    /// An incarnation is ready.
+    Running,
+    /// No incarnation: it failed, and waits for its restart.
+    BackingOff,
+    /// Its incarnation was asked to stop, or is being killed.
+    Stopping,
+    /// No incarnation: [`Terminate`](crate::Terminate) stopped it, and [`Restart`](crate::Restart) brings it back.
+    Terminated,
+}
+
+/// How many children there are, by state and by kind; of those that [`List`](crate::List) lists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChildCounts {
+    /// In [`ChildState::Starting`].
+    pub starting: usize,
+    /// In [`ChildState::Running`].
+    pub running: usize,
+    /// In [`ChildState::BackingOff`].
+    pub backing_off: usize,
+    /// In [`ChildState::Stopping`].
+    pub stopping: usize,
+    /// In [`ChildState::Terminated`].
+    pub terminated: usize,
+    /// Of [`ChildKind::Actor`].
+    pub actors: usize,
+    /// Of [`ChildKind::Service`].
+    pub services: usize,
+    /// Of [`ChildKind::Blocking`].
+    pub blocking: usize,
+    /// Of [`ChildKind::Supervisor`].
+    pub supervisors: usize,
+}
+
+impl ChildCounts {
+    /// All of them.
+    pub fn total(&self) -> usize {
+        self.actors + self.services + self.blocking + self.supervisors
+    }
+
+    pub(crate) fn state_mut(&mut self, state: ChildState) -> &mut usize {
+        match state {
+            ChildState::Starting => &mut self.starting,
+            ChildState::Running => &mut self.running,
+            ChildState::BackingOff => &mut self.backing_off,
+            ChildState::Stopping => &mut self.stopping,
+            ChildState::Terminated => &mut self.terminated,
+        }
+    }
+
+    pub(crate) fn kind_mut(&mut self, kind: ChildKind) -> &mut usize {
+        match kind {
+            ChildKind::Actor => &mut self.actors,
+            ChildKind::Service => &mut self.services,
+            ChildKind::Blocking => &mut self.blocking,
+            ChildKind::Supervisor => &mut self.supervisors,
+        }
+    }
+}
+
+/// One child, as [`List`](crate::List) tells it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ChildInfo {
+    /// What requests about it take.
+    pub token: ChildToken,
+    /// Its name; other children may have the same one.
+    pub name: String,
+    /// What kind of child it is.
+    pub kind: ChildKind,
+    /// Where it is in its life.
+    pub state: ChildState,
+    /// How many times it was started again, on request too.
+    pub restarts: u64,
+    /// What its last failure was.
+    pub last_failure: Option<Failure>,
+    pub(crate) addr: AddrRef,
+}
+
+impl ChildInfo {
+    /// The child's address, if its actor type is `A` and it is still supervised.
+    ///
+    /// `None` for another type, and for a child that has ended since.
+    pub fn addr<A: Actor<Context = Context<A>>>(&self) -> Option<Addr<A>> {
+        self.addr.0.upgrade()?.addr()?.downcast().ok().map(|addr| *addr)
+    }
+}
+
+/// Something that has an address, as long as its mailbox is open.
+pub(crate) trait HasAddr: Send + Sync {
+    /// An `Addr<A>`.
+    fn addr(&self) -> Option<Box<dyn Any>>;
+}
+
+/// A child's address, whatever its actor type, without keeping anything of the child.
+#[derive(Clone)]
+pub(crate) struct AddrRef(pub(crate) Weak<dyn HasAddr>);
+
+impl fmt::Debug for AddrRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AddrRef")
+    }
+}
+
+/// What a supervisor is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SupervisorState {
+    /// It restarts what fails.
+    Running,
+    /// It restarts nothing until then: too much had failed.
+    Paused {
+        /// When it goes on.
+        until: Instant,
+    },
+    /// It stops its children, and then itself.
+    Stopping,
+}
+
+/// A supervisor, as [`Status`](crate::Status) tells it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SupervisorStatus {
+    /// Its name.
+    pub name: String,
+    /// What it is doing.
+    pub state: SupervisorState,
+    /// Its failure meter, decayed to now.
+    pub failures: f64,
+    /// Above this reading of the meter it pauses.
+    pub threshold: f64,
+    /// How many children it has.
+    pub children: ChildCounts,
+    /// How many times its children were started again, on request too: the sum over those listed.
+    pub restarts: u64,
+}
+
+/// A supervisor and all that is below it, as [`Tree`](crate::Tree) tells it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TreeNode {
+    /// The supervisor.
+    pub status: SupervisorStatus,
+    /// Its children, nested supervisors included, in start order.
+    pub children: Vec<ChildInfo>,
+    /// Those of its nested supervisors that are up, in start order.
+    pub supervisors: Vec<TreeNode>,
+}
+
+/// What a stop has left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StopReport {
+    /// What did not stop in time and could not be dropped: its thread is still running.
+    pub unstopped: Vec<Unstopped>,
+}
+
+impl StopReport {
+    /// Whether everything has stopped.
+    pub fn is_clean(&self) -> bool {
+        self.unstopped.is_empty()
+    }
+}
+
+impl fmt::Display for StopReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_clean() {
+            return f.write_str("everything has stopped");
+        }
+        f.write_str("did not stop: ")?;
+        for (index, unstopped) in self.unstopped.iter().enumerate() {
+            if index > 0 {
+                f.write_str(", ")?;
+            }
+            f.write_str(&unstopped.path.join("/"))?;
+        }
+        Ok(())
+    }
+}
+
+/// A child that did not stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unstopped {
+    /// Names: that of the supervisor which reports first, the child's last.
+    pub path: Vec<String>,
+}

@@ -1,0 +1,221 @@
+//! A supervisor's settings, checked in one place.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::{error::SpecError, event::Event};
+
+/// Called for each event.
+pub(crate) type EventHook = Arc<dyn Fn(&Event) + Send + Sync>;
+
+/// A supervisor's settings.
+///
+/// The defaults are suture's: five failures in a short time are borne, the sixth one stops all restarts
+/// for a quarter of a minute or a bit more; and one failure each ten seconds is borne for ever.
+///
+/// ```
+/// use std::time::Duration;
+/// use actix_supervisor::{Spec, Supervisor};
+///
+/// let spec = Spec::default()
+///     .failure_threshold(10.0)
+///     .failure_backoff(Duration::from_secs(5))
+///     .shutdown_timeout(Duration::from_secs(30));
+/// let supervisor = Supervisor::with_spec("workers", spec)?;
+///
+/// let refused = Supervisor::with_spec("workers", Spec::default().failure_threshold(-1.0));
+/// assert_eq!(
+///     refused.unwrap_err().to_string(),
+///     r#"supervisor "workers": failure_threshold = -1.0 is not allowed: zero or more, and finite"#,
+/// );
+/// # Ok::<(), actix_supervisor::SpecError>(())
+/// ```
+#[derive(Clone)]
+pub struct Spec {
+    pub(crate) failure_decay: Duration,
+    pub(crate) failure_threshold: f64,
+    pub(crate) failure_backoff: Duration,
+    pub(crate) backoff_jitter: f64,
+    pub(crate) resume_spread: Duration,
+    pub(crate) shutdown_timeout: Duration,
+    pub(crate) propagate_termination: bool,
+    pub(crate) jitter_seed: Option<u64>,
+    pub(crate) event_hook: Option<EventHook>,
+}
+
+impl Default for Spec {
+    fn default() -> Self {
+        Self {
+            failure_decay: Duration::from_secs(30),
+            failure_threshold: 5.0,
+            failure_backoff: Duration::from_secs(15),
+            backoff_jitter: 0.5,
+            resume_spread: Duration::ZERO,
+            shutdown_timeout: Duration::from_secs(10),
+            propagate_termination: true,
+            jitter_seed: None,
+            event_hook: None,
+        }
+    }
+}
+
+impl Spec {
+    /// The half-life of the failure meter; 30 s unless set, more than zero.
+    ///
+    /// At each failure `count = count * 0.5^(elapsed / decay) + 1`.
+    #[must_use]
+    pub fn failure_decay(mut self, half_life: Duration) -> Self {
+        self.failure_decay = half_life;
+        self
+    }
+
+    /// When the failure meter exceeds this, the supervisor pauses; 5.0 unless set, zero or more.
+    ///
+    /// Zero: at the first failure.
+    #[must_use]
+    pub fn failure_threshold(mut self, failures: f64) -> Self {
+        self.failure_threshold = failures;
+        self
+    }
+
+    /// How long a pause is, before its [jitter](Self::backoff_jitter); 15 s unless set.
+    ///
+    /// Nothing is restarted during a pause. When it is over, the meter is at zero and what waited is restarted.
+    #[must_use]
+    pub fn failure_backoff(mut self, pause: Duration) -> Self {
+        self.failure_backoff = pause;
+        self
+    }
+
+    /// A pause is uniform in `[b, b * (1 + share))`, so that supervisors which failed together do not
+    /// come back together; 0.5 unless set, between 0 and 1.
+    #[must_use]
+    pub fn backoff_jitter(mut self, share: f64) -> Self {
+        self.backoff_jitter = share;
+        self
+    }
+
+    /// The restarts at the end of a pause are spread evenly over this time; zero unless set: all at once.
+    #[must_use]
+    pub fn resume_spread(mut self, time: Duration) -> Self {
+        self.resume_spread = time;
+        self
+    }
+
+    /// How long a stopping child is given where its own spec does not say; 10 s unless set.
+    #[must_use]
+    pub fn shutdown_timeout(mut self, limit: Duration) -> Self {
+        self.shutdown_timeout = limit;
+        self
+    }
+
+    /// Whether the supervisor above this one ends too when a child asks for the
+    /// [end of the tree](crate::Exit::TerminateTree); true unless set.
+    ///
+    /// If not, this supervisor alone ends, and is not restarted.
+    #[must_use]
+    pub fn propagate_termination(mut self, yes: bool) -> Self {
+        self.propagate_termination = yes;
+        self
+    }
+
+    /// Makes every jitter of this supervisor repeatable; random unless set.
+    #[must_use]
+    pub fn jitter_seed(mut self, seed: u64) -> Self {
+        self.jitter_seed = Some(seed);
+        self
+    }
+
+    /// Called for each event of this supervisor and of those below it, in place of the log.
+    ///
+    /// Unless set, the supervisor at the root of a tree writes each event of the whole tree through
+    /// [`log`], in one line, with the target `actix_supervisor`.
+    ///
+    /// It runs on the supervisor's thread, so it must not block. A panic in it is caught and logged.
+    #[must_use]
+    pub fn event_hook(mut self, hook: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.event_hook = Some(Arc::new(hook));
+        self
+    }
+
+    /// Refuses what makes no sense.
+    pub(crate) fn check(&self, name: &str) -> Result<(), SpecError> {
+        let of = || format!("supervisor {name:?}");
+        check(!name.is_empty(), of, "name", &name, "not empty")?;
+        let decay = self.failure_decay;
+        check(!decay.is_zero(), of, "failure_decay", &decay, "more than zero")?;
+        let threshold = self.failure_threshold;
+        let sensible = threshold.is_finite() && threshold >= 0.0;
+        check(sensible, of, "failure_threshold", &threshold, "zero or more, and finite")?;
+        let jitter = self.backoff_jitter;
+        let sensible = (0.0..=1.0).contains(&jitter);
+        check(sensible, of, "backoff_jitter", &jitter, "between 0.0 and 1.0")
+    }
+}
+
+/// An error that names the field, the value and what is allowed, unless the value is sensible.
+pub(crate) fn check(
+    sensible: bool,
+    of: impl Fn() -> String,
+    field: &'static str,
+    value: &dyn fmt::Debug,
+    allowed: &'static str,
+) -> Result<(), SpecError> {
+    match sensible {
+        true => Ok(()),
+        false => Err(SpecError { of: of(), field, value: format!("{value:?}"), allowed }),
+    }
+}
+
+impl fmt::Debug for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spec")
+            .field("failure_decay", &self.failure_decay)
+            .field("failure_threshold", &self.failure_threshold)
+            .field("failure_backoff", &self.failure_backoff)
+            .field("backoff_jitter", &self.backoff_jitter)
+            .field("resume_spread", &self.resume_spread)
+            .field("shutdown_timeout", &self.shutdown_timeout)
+            .field("propagate_termination", &self.propagate_termination)
+            .field("jitter_seed", &self.jitter_seed)
+            .field("event_hook", &self.event_hook.as_ref().map(|_| "Fn(&Event)"))
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn senseless_settings_are_refused_by_name_and_value() {
+        let table = [
+            (Spec::default().failure_decay(Duration::ZERO), "failure_decay", "0ns"),
+            (Spec::default().failure_threshold(f64::NAN), "failure_threshold", "NaN"),
+            (Spec::default().failure_threshold(f64::INFINITY), "failure_threshold", "inf"),
+            (Spec::default().failure_threshold(-0.5), "failure_threshold", "-0.5"),
+            (Spec::default().backoff_jitter(-0.1), "backoff_jitter", "-0.1"),
+            (Spec::default().backoff_jitter(1.1), "backoff_jitter", "1.1"),
+            (Spec::default().backoff_jitter(f64::NAN), "backoff_jitter", "NaN"),
+        ];
+        for (spec, field, value) in table {
+            let error = spec.check("s").unwrap_err();
+            assert_eq!((error.field, error.value.as_str()), (field, value));
+            assert_eq!(error.of, "supervisor \"s\"");
+        }
+    }
+
+    #[test]
+    fn zero_means_zero_where_zero_makes_sense() {
+        let spec = Spec::default()
+            .failure_threshold(0.0)
+            .failure_backoff(Duration::ZERO)
+            .backoff_jitter(0.0)
+            .shutdown_timeout(Duration::ZERO);
+        assert_eq!(spec.check("s"), Ok(()));
+    }
+
+    #[test]
+    fn an_empty_name_is_refused() {
+        assert_eq!(Spec::default().check("").unwrap_err().field, "name");
+    }
+}
