@@ -1,0 +1,122 @@
+//! Requests about one child, in every state of it and of its supervisor.
+
+use tokio::time::Instant;
+
+use super::{
+    Action, End, Machine, Phase, Settled, Wait,
+    children::{Forced, State, Then},
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    Remove,
+    Restart,
+    Terminate,
+    Kill,
+}
+
+/// What has come of a request so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// It is carried out.
+    Done,
+    /// An [`Action::Settle`] for this will follow.
+    Until(Wait),
+    /// It stands, but the child's incarnation is over its limit and cannot be killed.
+    Overdue,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    NotFound,
+    Stopping,
+}
+
+impl Machine {
+    /// Begins to carry out a request.
+    pub(crate) fn request(
+        &mut self,
+        id: u64,
+        request: Request,
+        now: Instant,
+        out: &mut Vec<Action>,
+    ) -> Result<Progress, Refusal> {
+        match self.phase {
+            Phase::Running | Phase::Paused { .. } => {}
+            Phase::Stopping { .. } | Phase::Finished => return Err(Refusal::Stopping),
+        }
+        let child = self.children.get(id).filter(|child| child.state.shown().is_some());
+        let state = child.ok_or(Refusal::NotFound)?.state;
+        let progress = match (request, state) {
+            (Request::Kill, State::Starting { .. } | State::Running) => {
+                self.kill(id, Then::Fail(Forced::Killed), now, out);
+                Progress::Until(Wait::Stopped)
+            }
+            (Request::Kill, State::Stopping { then, overdue, .. }) => {
+                self.hurry(id, out);
+                self.redirect(id, then, overdue, Wait::Stopped)
+            }
+            (Request::Kill, State::BackingOff { .. } | State::Terminated) => Progress::Done,
+
+            (Request::Restart, State::Starting { .. } | State::Running) => {
+                self.ask(id, Then::Restart, now, out);
+                Progress::Until(Wait::Started)
+            }
+            (Request::Restart, State::Stopping { overdue, .. }) => {
+                self.redirect(id, Then::Restart, overdue, Wait::Started)
+            }
+            (Request::Restart, State::BackingOff { .. } | State::Terminated) => {
+                self.start(id, now, out);
+                Progress::Done
+            }
+
+            (Request::Terminate, State::Starting { .. } | State::Running) => {
+                self.children.end_trial(id);
+                supersede(id, Wait::Ready, out);
+                self.ask(id, Then::Terminate, now, out);
+                Progress::Until(Wait::Stopped)
+            }
+            (Request::Terminate, State::Stopping { overdue, .. }) => {
+                self.children.end_trial(id);
+                supersede(id, Wait::Ready, out);
+                supersede(id, Wait::Started, out);
+                self.redirect(id, Then::Terminate, overdue, Wait::Stopped)
+            }
+            (Request::Terminate, State::BackingOff { .. }) => {
+                self.children.set(id, State::Terminated);
+                out.push(Action::Stopped { child: id });
+                Progress::Done
+            }
+            (Request::Terminate, State::Terminated) => Progress::Done,
+
+            (Request::Remove, State::Starting { .. } | State::Running) => {
+                supersede(id, Wait::Ready, out);
+                self.ask(id, Then::Forget, now, out);
+                Progress::Until(Wait::Stopped)
+            }
+            (Request::Remove, State::Stopping { overdue, .. }) => {
+                supersede(id, Wait::Ready, out);
+                supersede(id, Wait::Started, out);
+                self.redirect(id, Then::Forget, overdue, Wait::Stopped)
+            }
+            (Request::Remove, State::BackingOff { .. } | State::Terminated) => {
+                self.end(id, End::Removed, out);
+                Progress::Done
+            }
+        };
+        Ok(progress)
+    }
+
+    /// Something else is to follow when the incarnation, on its way to stop, has ended.
+    fn redirect(&mut self, id: u64, then: Then, overdue: bool, wait: Wait) -> Progress {
+        if let Some(State::Stopping { limit, .. }) = self.children.get(id).map(|child| child.state)
+        {
+            self.children.set(id, State::Stopping { then, limit, overdue });
+        }
+        if overdue && !self.can_be_killed(id) { Progress::Overdue } else { Progress::Until(wait) }
+    }
+}
+
+fn supersede(child: u64, wait: Wait, out: &mut Vec<Action>) {
+    out.push(Action::Settle { child, wait, outcome: Settled::Superseded });
+}
