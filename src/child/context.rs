@@ -1,0 +1,144 @@
+//! What a supervised actor can say to its supervisor, through the context that it has anyway.
+
+use std::{any::Any, cell::Cell, sync::Arc};
+
+use actix::{Actor, ActorContext, AsyncContext, Context};
+
+use crate::{
+    failure::{BoxError, Failure, Outcome},
+    token::ChildToken,
+};
+
+/// What a supervised actor can say to its supervisor.
+///
+/// It is there on every [`Context`]. In an actor that is not supervised, each of these stops
+/// the actor and logs an error.
+///
+/// ```
+/// use actix::prelude::*;
+/// use actix_supervisor::SupervisedContext;
+///
+/// struct Reader;
+///
+/// impl Actor for Reader {
+///     type Context = Context<Self>;
+///
+///     fn started(&mut self, ctx: &mut Self::Context) {
+///         match std::fs::read_to_string("settings") {
+///             Ok(settings) if settings.is_empty() => ctx.finish(),
+///             Ok(_settings) => {}
+///             Err(error) => ctx.fail(error),
+///         }
+///     }
+/// }
+/// ```
+pub trait SupervisedContext {
+    /// Fails: the incarnation ends with [`Failure::Error`] and handles nothing more.
+    ///
+    /// `stopped` still runs; `stopping` is not asked.
+    fn fail(&mut self, error: impl Into<BoxError>);
+
+    /// Is done: the actor stops as by `ctx.stop()`, and is not restarted, whatever its policy.
+    fn finish(&mut self);
+
+    /// Asks for the end of the whole tree, as [`Exit::TerminateTree`](crate::Exit::TerminateTree) does.
+    ///
+    /// The incarnation handles nothing more. `stopped` still runs; `stopping` is not asked.
+    fn terminate_tree(&mut self, error: impl Into<BoxError>);
+
+    /// Which child of its supervisor this actor is; `None` if it is not supervised.
+    fn child(&self) -> Option<ChildToken>;
+}
+
+impl<A: Actor<Context = Context<A>>> SupervisedContext for Context<A> {
+    fn fail(&mut self, error: impl Into<BoxError>) {
+        let outcome = Outcome::Failed(Failure::error(error));
+        match current(self) {
+            Some(scope) => {
+                scope.conclude(outcome);
+                self.terminate();
+            }
+            None => stop_unsupervised(self, "fail", Some(outcome)),
+        }
+    }
+
+    fn finish(&mut self) {
+        match current(self) {
+            Some(scope) => {
+                scope.conclude(Outcome::Finished);
+                self.stop();
+            }
+            None => stop_unsupervised(self, "finish", None),
+        }
+    }
+
+    fn terminate_tree(&mut self, error: impl Into<BoxError>) {
+        let outcome = Outcome::TerminateTree(Failure::error(error));
+        match current(self) {
+            Some(scope) => {
+                scope.conclude(outcome);
+                self.terminate();
+            }
+            None => stop_unsupervised(self, "terminate_tree", Some(outcome)),
+        }
+    }
+
+    fn child(&self) -> Option<ChildToken> {
+        current(self)?.token()
+    }
+}
+
+fn stop_unsupervised<A>(ctx: &mut Context<A>, call: &str, outcome: Option<Outcome>)
+where
+    A: Actor<Context = Context<A>>,
+{
+    let actor = std::any::type_name::<A>();
+    match outcome.and_then(Outcome::into_failure) {
+        Some(failure) => log::error!("{call} in {actor}, which is not supervised: {failure}"),
+        None => log::error!("{call} in {actor}, which is not supervised"),
+    }
+    ctx.stop();
+}
+
+/// An incarnation whose code is running.
+pub(crate) trait Scope {
+    /// The incarnation is to end in this way.
+    fn conclude(&self, outcome: Outcome);
+    fn token(&self) -> Option<ChildToken>;
+    /// Whether this is the incarnation's address, an `Addr<A>`.
+    fn has_addr(&self, addr: &dyn Any) -> bool;
+}
+
+thread_local! {
+    static CURRENT: Cell<Option<Arc<dyn Scope>>> = const { Cell::new(None) };
+}
+
+/// Makes an incarnation the one whose code is running on this thread.
+pub(super) struct Entered {
+    outer: Option<Arc<dyn Scope>>,
+}
+
+impl Entered {
+    pub(super) fn new(scope: Arc<dyn Scope>) -> Self {
+        Self { outer: CURRENT.replace(Some(scope)) }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        CURRENT.set(self.outer.take());
+    }
+}
+
+/// The incarnation that this is the context of, if it is a supervised one.
+///
+/// Code of a supervised actor may well create an actor that is not, in the same call: so the
+/// address decides.
+pub(crate) fn current<A>(ctx: &Context<A>) -> Option<Arc<dyn Scope>>
+where
+    A: Actor<Context = Context<A>>,
+{
+    let scope = CURRENT.take();
+    CURRENT.set(scope.clone());
+    scope.filter(|scope| scope.has_addr(&ctx.address()))
+}

@@ -1,0 +1,318 @@
+//! One incarnation of a child: an ordinary Actix context, polled where its panics are caught.
+//!
+//! How an ordinary actor outlives its own panic:
+//!
+//! - The child's mailbox is not the context's own one. It is [kept](super::kept), and the [`Pump`], an
+//!   actor future that is the first thing spawned in every incarnation's context, takes the messages out of it.
+//! - The context's sender is replaced by one of the kept mailbox, so that `ctx.address()` is the address
+//!   that everybody else has.
+//! - The [`Runner`] polls the context's future under `catch_unwind`, and drops it before it tells anybody
+//!   (I1): the next incarnation cannot start before this one is gone.
+
+use std::{
+    any::Any,
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU8, Ordering},
+    },
+    task::{self, Poll},
+};
+
+use actix::{
+    Actor, ActorContext, ActorFuture, AsyncContext, Context,
+    dev::{AsyncContextParts, ContextFut, ContextParts, EnvelopeProxy},
+};
+use futures::task::AtomicWaker;
+
+use super::{
+    context::{Entered, Scope},
+    kept::{AnyKept, Kept},
+    link::Link,
+    panics,
+};
+use crate::{
+    failure::{Failure, Outcome, PanicInfo},
+    token::ChildToken,
+};
+
+/// How many messages an incarnation handles before others on its thread have their turn, and so
+/// does a stop request.
+const BUDGET: usize = 128;
+
+/// Reaches a running incarnation, from any thread.
+pub(crate) trait Handle: Send + Sync {
+    /// Asks it to stop.
+    fn ask(&self);
+    /// Has it dropped.
+    fn kill(&self);
+}
+
+const NOTHING: u8 = 0;
+const ASK: u8 = 1;
+const KILL: u8 = 2;
+
+/// What the parts of an incarnation, and those who want something of it, share.
+pub(super) struct Incarnation<A: Actor<Context = Context<A>>> {
+    kept: Arc<Kept<A>>,
+    link: Link,
+    /// What is asked of it: `NOTHING`, `ASK` or `KILL`.
+    request: AtomicU8,
+    /// The runner's.
+    waker: AtomicWaker,
+    /// How it is to end, in the actor's own words.
+    conclusion: Mutex<Option<Outcome>>,
+    /// It stops when what was set apart in its mailbox has been handled.
+    draining: AtomicBool,
+    /// Its pump is gone.
+    deaf: AtomicBool,
+}
+
+impl<A: Actor<Context = Context<A>>> Incarnation<A> {
+    pub(super) fn start(kept: Arc<Kept<A>>, link: Link) -> Arc<dyn Handle> {
+        let incarnation = Arc::new(Self {
+            kept,
+            link,
+            request: AtomicU8::new(NOTHING),
+            waker: AtomicWaker::new(),
+            conclusion: Mutex::new(None),
+            draining: AtomicBool::new(false),
+            deaf: AtomicBool::new(false),
+        });
+        let mut ctx = Context::new();
+        if let Some(intake) = &*incarnation.kept.intake() {
+            *ctx.parts() = ContextParts::new(intake.receiver.sender_producer());
+        }
+        ctx.spawn(Pump { incarnation: Arc::clone(&incarnation), announced: false });
+        match incarnation.make(&mut ctx) {
+            Ok(actor) => {
+                let future = Some(ctx.into_future(actor));
+                let incarnation = Arc::clone(&incarnation);
+                actix_rt::spawn(Runner { incarnation, future, registered: false });
+            }
+            Err(outcome) => {
+                // What the factory has spawned in it.
+                let dropped = panics::catch(move || drop(ctx));
+                incarnation.end(Some(outcome), dropped);
+            }
+        }
+        incarnation
+    }
+
+    fn make(self: &Arc<Self>, ctx: &mut Context<A>) -> Result<A, Outcome> {
+        let _entered = Entered::new(Arc::clone(self) as Arc<dyn Scope>);
+        let mut factory = self.kept.factory.lock().unwrap_or_else(PoisonError::into_inner);
+        let actor = match panics::catch(|| factory(ctx)) {
+            Ok(Ok(actor)) => actor,
+            Ok(Err(error)) => return Err(Outcome::Failed(Failure::error(error))),
+            Err(panic) => return Err(Outcome::Failed(Failure::Panic(panic))),
+        };
+        match self.take_conclusion() {
+            Some(failed @ (Outcome::Failed(_) | Outcome::TerminateTree(_))) => {
+                let _ = panics::catch(move || drop(actor));
+                Err(failed)
+            }
+            Some(gentle @ (Outcome::Finished | Outcome::Stopped)) => {
+                self.conclude(gentle);
+                Ok(actor)
+            }
+            None => Ok(actor),
+        }
+    }
+
+    fn take_conclusion(&self) -> Option<Outcome> {
+        self.conclusion.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Tells that it has ended and is gone; `end` is how it was ended from outside, if it was.
+    fn end(&self, end: Option<Outcome>, run: Result<(), PanicInfo>) {
+        let outcome = match (end.or_else(|| self.take_conclusion()), run) {
+            (Some(failed @ (Outcome::Failed(_) | Outcome::TerminateTree(_))), _) => failed,
+            (_, Err(panic)) => Outcome::Failed(Failure::Panic(panic)),
+            (Some(gentle), Ok(())) => gentle,
+            (None, Ok(())) => Outcome::Stopped,
+        };
+        if self.link.parent.is_none() {
+            self.kept.close();
+        }
+        if let Some(supervisor) = &self.kept.nested {
+            supervisor.ended(&outcome);
+        }
+        self.link.exited(outcome);
+    }
+
+    fn request(&self, request: u8) {
+        // A kill is not taken back by a later, gentler request.
+        self.request.fetch_max(request, Ordering::AcqRel);
+        self.waker.wake();
+    }
+
+    fn take_request(&self) -> u8 {
+        // At most polls there is none, and a look is cheaper than a swap.
+        match self.request.load(Ordering::Acquire) {
+            NOTHING => NOTHING,
+            _ => self.request.swap(NOTHING, Ordering::AcqRel),
+        }
+    }
+
+    fn pump(self: &Arc<Self>) -> Pump<A> {
+        Pump { incarnation: Arc::clone(self), announced: true }
+    }
+}
+
+impl<A: Actor<Context = Context<A>>> Handle for Incarnation<A> {
+    fn ask(&self) {
+        self.request(ASK);
+    }
+
+    fn kill(&self) {
+        self.request(KILL);
+    }
+}
+
+impl<A: Actor<Context = Context<A>>> Scope for Incarnation<A> {
+    fn conclude(&self, outcome: Outcome) {
+        let mut conclusion = self.conclusion.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*conclusion {
+            Some(Outcome::Failed(_) | Outcome::TerminateTree(_)) => {}
+            Some(Outcome::Finished | Outcome::Stopped) | None => *conclusion = Some(outcome),
+        }
+    }
+
+    fn token(&self) -> Option<ChildToken> {
+        self.link.token()
+    }
+
+    fn has_addr(&self, addr: &dyn Any) -> bool {
+        self.kept.is_at(addr)
+    }
+}
+
+type ActorRun<A> = ContextFut<A, Context<A>>;
+
+/// The task of an incarnation.
+struct Runner<A: Actor<Context = Context<A>>> {
+    incarnation: Arc<Incarnation<A>>,
+    future: Option<ActorRun<A>>,
+    registered: bool,
+}
+
+impl<A: Actor<Context = Context<A>>> Future for Runner<A> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        if !mem::replace(&mut this.registered, true) {
+            // Once is enough: a task keeps its waker.
+            this.incarnation.waker.register(task.waker());
+        }
+        match this.incarnation.take_request() {
+            NOTHING => {}
+            ASK => this.pass_on_stop(),
+            _ => return this.end(Some(Outcome::Failed(Failure::Killed)), Ok(())),
+        }
+        let Some(future) = &mut this.future else { return Poll::Ready(()) };
+        let entered = Entered::new(Arc::clone(&this.incarnation) as Arc<dyn Scope>);
+        let polled = panics::catch(|| Pin::new(&mut *future).poll(task));
+        drop(entered);
+        match polled {
+            Ok(Poll::Pending) => {
+                if this.incarnation.deaf.swap(false, Ordering::Relaxed) {
+                    // The actor has cancelled what `ctx.handle()` gave it, and that was the pump.
+                    future.ctx().spawn(this.incarnation.pump());
+                    task.waker().wake_by_ref();
+                } else if !future.alive() {
+                    // It was terminated in `stopping`, which then answered `Continue`.
+                    return this.end(None, Ok(()));
+                }
+                Poll::Pending
+            }
+            Ok(Poll::Ready(())) => this.end(None, Ok(())),
+            Err(panic) => this.end(None, Err(panic)),
+        }
+    }
+}
+
+impl<A: Actor<Context = Context<A>>> Runner<A> {
+    fn pass_on_stop(&mut self) {
+        let Some(future) = &mut self.future else { return };
+        let kept = &self.incarnation.kept;
+        let drains = kept.drain && kept.intake().as_mut().is_some_and(|intake| intake.set_apart());
+        match drains {
+            true => self.incarnation.draining.store(true, Ordering::Relaxed),
+            false => future.ctx().stop(),
+        }
+    }
+
+    fn end(&mut self, end: Option<Outcome>, run: Result<(), PanicInfo>) -> Poll<()> {
+        let dropped = self.discard();
+        self.incarnation.end(end, run.and(dropped));
+        Poll::Ready(())
+    }
+
+    fn discard(&mut self) -> Result<(), PanicInfo> {
+        let Some(mut future) = self.future.take() else { return Ok(()) };
+        // Else its `Drop` would poll it once more: hooks and handlers of a broken actor would run.
+        future.ctx().terminate();
+        panics::catch(move || drop(future))
+    }
+}
+
+impl<A: Actor<Context = Context<A>>> Drop for Runner<A> {
+    /// The thread's system was stopped under it, or it has ended already.
+    fn drop(&mut self) {
+        if let Err(panic) = self.discard() {
+            log::error!(target: "actix_supervisor", "an actor panicked when it was dropped: {panic}");
+        }
+    }
+}
+
+/// Takes messages out of the kept mailbox and hands them to the actor.
+///
+/// Actix polls it for the first time when `started` has run and all futures that it gave to
+/// `ctx.wait` are done: the incarnation is ready.
+struct Pump<A: Actor<Context = Context<A>>> {
+    incarnation: Arc<Incarnation<A>>,
+    announced: bool,
+}
+
+impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Pump<A> {
+    type Output = ();
+
+    fn poll(
+        mut self: Pin<&mut Self>,
+        actor: &mut A,
+        ctx: &mut Context<A>,
+        task: &mut task::Context<'_>,
+    ) -> Poll<()> {
+        if !mem::replace(&mut self.announced, true) {
+            self.incarnation.link.ready();
+        }
+        let mut intake = self.incarnation.kept.intake();
+        let Some(intake) = &mut *intake else { return Poll::Pending };
+        for _ in 0..BUDGET {
+            if ctx.waiting() {
+                return Poll::Pending;
+            }
+            if self.incarnation.draining.load(Ordering::Relaxed) && intake.is_drained() {
+                self.incarnation.draining.store(false, Ordering::Relaxed);
+                ctx.stop();
+                return Poll::Pending;
+            }
+            match intake.next(task) {
+                Poll::Ready(Some(mut envelope)) => envelope.handle(actor, ctx),
+                Poll::Ready(None) | Poll::Pending => return Poll::Pending,
+            }
+        }
+        task.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<A: Actor<Context = Context<A>>> Drop for Pump<A> {
+    fn drop(&mut self) {
+        self.incarnation.deaf.store(true, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,197 @@
+//! What is kept of a child while its incarnations come and go: its mailbox and its factory.
+
+use std::{
+    any::Any,
+    collections::VecDeque,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{self, Poll, ready},
+};
+
+use actix::{
+    Actor, Addr, Context, WeakAddr,
+    dev::{Envelope, channel::AddressReceiver},
+};
+use futures::{future::poll_fn, stream::Stream, task::noop_waker_ref};
+use tokio::task::AbortHandle;
+
+use super::{
+    incarnation::{Handle, Incarnation},
+    link::{Link, Nested},
+    panics,
+};
+use crate::{failure::BoxError, info::HasAddr, policy::WhileDown};
+
+/// Makes an incarnation's actor.
+pub(super) type Factory<A> = Box<dyn FnMut(&mut Context<A>) -> Result<A, BoxError> + Send>;
+
+/// How many messages are dropped in one go while a child is down.
+const REJECT_SLICE: usize = 128;
+
+/// What is kept of a child, whatever its actor type.
+pub(crate) trait AnyKept: HasAddr {
+    /// Starts an incarnation on this thread. If that fails, the link tells of its end.
+    fn start(self: Arc<Self>, link: Link) -> Arc<dyn Handle>;
+    /// No incarnation will start for some time.
+    fn down(self: Arc<Self>);
+    /// Closes the mailbox: whoever has a message in it, or sends one, gets an error.
+    fn close(&self);
+}
+
+pub(super) struct Kept<A: Actor<Context = Context<A>>> {
+    addr: WeakAddr<A>,
+    intake: Mutex<Option<Intake<A>>>,
+    pub(super) factory: Mutex<Factory<A>>,
+    pub(super) drain: bool,
+    while_down: WhileDown,
+    /// If it is a supervisor: what the one above it needs.
+    pub(super) nested: Option<Arc<dyn Nested>>,
+}
+
+/// The receiving end of a kept mailbox.
+pub(super) struct Intake<A: Actor<Context = Context<A>>> {
+    pub(super) receiver: AddressReceiver<A>,
+    /// A second way in, for a root supervisor whose address was needed before it was made.
+    alias: Option<Box<AddressReceiver<A>>>,
+    /// What was in the mailbox when a child that drains was asked to stop: it goes first.
+    backlog: VecDeque<Envelope<A>>,
+    /// The task that empties the mailbox while the child is down.
+    rejector: Option<AbortHandle>,
+}
+
+impl<A: Actor<Context = Context<A>>> Kept<A> {
+    pub(super) fn new(
+        receiver: AddressReceiver<A>,
+        alias: Option<AddressReceiver<A>>,
+        factory: Factory<A>,
+        drain: bool,
+        while_down: WhileDown,
+        nested: Option<Arc<dyn Nested>>,
+    ) -> Self {
+        let addr = Addr::new(receiver.sender()).downgrade();
+        let alias = alias.map(Box::new);
+        let intake = Intake { receiver, alias, backlog: VecDeque::new(), rejector: None };
+        let (intake, factory) = (Mutex::new(Some(intake)), Mutex::new(factory));
+        Self { addr, intake, factory, drain, while_down, nested }
+    }
+
+    /// The mailbox; `None` once it was closed.
+    ///
+    /// The lock is held by the pump of the only incarnation (I1) while it is polled, handlers included,
+    /// and for a moment when nothing is polled. So nobody ever waits for it.
+    pub(super) fn intake(&self) -> MutexGuard<'_, Option<Intake<A>>> {
+        // A handler's panic poisons it, and leaves it as good as before.
+        self.intake.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this is an `Addr<A>` of this mailbox.
+    pub(super) fn is_at(&self, addr: &dyn Any) -> bool {
+        addr.downcast_ref().is_some_and(|addr: &Addr<A>| addr.downgrade() == self.addr)
+    }
+}
+
+impl<A: Actor<Context = Context<A>>> HasAddr for Kept<A> {
+    fn addr(&self) -> Option<Box<dyn Any>> {
+        self.addr.upgrade().map(|addr| Box::new(addr) as Box<dyn Any>)
+    }
+}
+
+impl<A: Actor<Context = Context<A>>> AnyKept for Kept<A> {
+    fn start(self: Arc<Self>, link: Link) -> Arc<dyn Handle> {
+        if let Some(intake) = &mut *self.intake() {
+            intake.stop_rejecting();
+        }
+        Incarnation::start(self, link)
+    }
+
+    fn down(self: Arc<Self>) {
+        if self.while_down == WhileDown::Queue {
+            return;
+        }
+        let kept = Arc::clone(&self);
+        let rejector = actix_rt::spawn(poll_fn(move |task| match &mut *kept.intake() {
+            Some(intake) => intake.reject(task),
+            None => Poll::Ready(()),
+        }));
+        if let Some(intake) = &mut *self.intake() {
+            intake.stop_rejecting();
+            intake.rejector = Some(rejector.abort_handle());
+        }
+    }
+
+    fn close(&self) {
+        let closed = self.intake().take();
+        if let Some(intake) = closed {
+            intake.discard();
+        }
+    }
+}
+
+impl<A: Actor<Context = Context<A>>> Drop for Kept<A> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl<A: Actor<Context = Context<A>>> Intake<A> {
+    /// The next message; `None` when no more can come.
+    pub(super) fn next(&mut self, task: &mut task::Context<'_>) -> Poll<Option<Envelope<A>>> {
+        if let Some(envelope) = self.backlog.pop_front() {
+            return Poll::Ready(Some(envelope));
+        }
+        match (Pin::new(&mut self.receiver).poll_next(task), &mut self.alias) {
+            (Poll::Pending, Some(alias)) => Pin::new(&mut **alias).poll_next(task),
+            (polled, _) => polled,
+        }
+    }
+
+    /// Sets apart what is in the mailbox now; returns whether that is anything.
+    pub(super) fn set_apart(&mut self) -> bool {
+        let mut task = task::Context::from_waker(noop_waker_ref());
+        let mut all = std::mem::take(&mut self.backlog);
+        while let Poll::Ready(Some(envelope)) = self.next(&mut task) {
+            all.push_back(envelope);
+        }
+        self.backlog = all;
+        !self.backlog.is_empty()
+    }
+
+    /// Whether all that was set apart has been handled.
+    pub(super) fn is_drained(&self) -> bool {
+        self.backlog.is_empty()
+    }
+
+    fn reject(&mut self, task: &mut task::Context<'_>) -> Poll<()> {
+        for _ in 0..REJECT_SLICE {
+            match ready!(self.next(task)) {
+                Some(envelope) => discard(envelope),
+                None => return Poll::Ready(()),
+            }
+        }
+        task.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn stop_rejecting(&mut self) {
+        if let Some(rejector) = self.rejector.take() {
+            rejector.abort();
+        }
+    }
+
+    /// Drops what is in the mailbox message by message, before the mailbox itself: a panic in the
+    /// `Drop` of one must not leave the senders of the others waiting.
+    fn discard(mut self) {
+        self.stop_rejecting();
+        let mut task = task::Context::from_waker(noop_waker_ref());
+        while let Poll::Ready(Some(envelope)) = self.next(&mut task) {
+            discard(envelope);
+        }
+        discard(self);
+    }
+}
+
+fn discard<T>(value: T) {
+    if let Err(panic) = panics::catch(move || drop(value)) {
+        log::error!(target: "actix_supervisor", "a message panicked when it was dropped: {panic}");
+    }
+}

@@ -1,0 +1,74 @@
+//! How what runs below a supervisor talks to it.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc::UnboundedSender, oneshot};
+
+use crate::{
+    bus::Bus,
+    failure::Outcome,
+    info::{TreeNode, Unstopped},
+    token::ChildToken,
+};
+
+/// What a supervisor is told from below, or by the supervisor above it.
+#[derive(Debug)]
+pub(crate) enum Notice {
+    /// An incarnation is ready.
+    Ready { child: u64, life: u64 },
+    /// An incarnation has ended, and has been dropped.
+    Exited { child: u64, life: u64, outcome: Outcome },
+    /// The supervisor above wants to know what is here and below.
+    Tree(oneshot::Sender<TreeNode>),
+    /// The supervisor above ends this one at once.
+    Kill,
+    /// There is more to do than one slice.
+    Tick,
+}
+
+/// An incarnation's way to its supervisor, and its number: what it says is about this life only (I3).
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// `None` for the supervisor at the root, which has nobody to talk to.
+    pub(crate) parent: Option<Parent>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Parent {
+    pub(crate) outbox: UnboundedSender<Notice>,
+    pub(crate) token: ChildToken,
+    pub(crate) life: u64,
+}
+
+impl Link {
+    pub(super) fn ready(&self) {
+        self.tell(|child, life| Notice::Ready { child, life });
+    }
+
+    pub(super) fn exited(&self, outcome: Outcome) {
+        self.tell(|child, life| Notice::Exited { child, life, outcome });
+    }
+
+    pub(super) fn token(&self) -> Option<ChildToken> {
+        self.parent.as_ref().map(|parent| parent.token)
+    }
+
+    fn tell(&self, notice: impl FnOnce(u64, u64) -> Notice) {
+        if let Some(Parent { outbox, token, life }) = &self.parent {
+            // A supervisor that is gone needs to know nothing more.
+            let _ = outbox.send(notice(token.child, *life));
+        }
+    }
+}
+
+/// A supervisor, as the one above it sees it.
+pub(crate) trait Nested: Send + Sync {
+    /// Its events go to this one's hooks and subscribers too.
+    fn adopt(&self, parent: &Arc<Bus>);
+    /// Tells its running incarnation; returns whether there is one to tell.
+    fn tell(&self, notice: Notice) -> bool;
+    /// Its incarnation has ended and is gone.
+    fn ended(&self, outcome: &Outcome);
+    /// What its last incarnation has left behind, below it.
+    fn unstopped(&self) -> Vec<Unstopped>;
+}

@@ -1,0 +1,150 @@
+//! Where panics of user code end: every call into it goes through [`catch`] (I5).
+
+use std::{
+    any::Any,
+    backtrace::{Backtrace, BacktraceStatus},
+    cell::{Cell, RefCell},
+    mem,
+    panic::{self, AssertUnwindSafe, PanicHookInfo},
+    sync::{Arc, Once},
+};
+
+use crate::failure::PanicInfo;
+
+thread_local! {
+    /// How many calls of [`catch`] are running on this thread.
+    static CATCHING: Cell<usize> = const { Cell::new(0) };
+    /// What the panic hook saw of the last panic.
+    static SEEN: RefCell<Option<Seen>> = const { RefCell::new(None) };
+}
+
+struct Seen {
+    location: Option<String>,
+    backtrace: Option<Arc<Backtrace>>,
+}
+
+/// Runs user code; a panic in it comes back as an error.
+///
+/// Nothing of the panic is left when it returns: its payload has been dropped too, and a panic of that
+/// payload's own `Drop` has been caught.
+pub(crate) fn catch<R>(code: impl FnOnce() -> R) -> Result<R, PanicInfo> {
+    CATCHING.set(CATCHING.get() + 1);
+    let result = panic::catch_unwind(AssertUnwindSafe(code));
+    let result = result.map_err(|payload| {
+        let seen = SEEN.take();
+        let message = message(&*payload);
+        dispose(payload);
+        let (location, backtrace) =
+            seen.map_or((None, None), |seen| (seen.location, seen.backtrace));
+        PanicInfo { message, location, backtrace }
+    });
+    CATCHING.set(CATCHING.get() - 1);
+    result
+}
+
+fn message(payload: &(dyn Any + Send)) -> String {
+    match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+        (Some(text), _) => (*text).to_owned(),
+        (_, Some(text)) => text.clone(),
+        (None, None) => "Box<dyn Any>".to_owned(),
+    }
+}
+
+fn dispose(payload: Box<dyn Any + Send>) {
+    if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        // Its `Drop` panics with a payload of its own. This could go on for ever: leak it.
+        mem::forget(payload);
+    }
+    SEEN.take();
+}
+
+/// Lets [`PanicInfo`] tell where a panic was, and from where it came.
+///
+/// A panic's place and backtrace are known to a panic hook only, and a library should not set that of
+/// a process unasked: call this once, early in `main`. Later calls change nothing.
+///
+/// For a panic of a supervised child, the hook keeps the place, and a backtrace where `RUST_BACKTRACE` or
+/// `RUST_LIB_BACKTRACE` asks for one, and prints nothing: the supervisor's event tells of it, and so
+/// does the log. Every other panic goes to the hook that was set before.
+///
+/// ```
+/// actix_supervisor::install_panic_hook();
+/// ```
+pub fn install_panic_hook() {
+    static INSTALL: Once = Once::new();
+    INSTALL.call_once(|| {
+        let previous = panic::take_hook();
+        panic::set_hook(Box::new(move |info| match CATCHING.try_with(Cell::get) {
+            Ok(1..) => keep(info),
+            Ok(0) | Err(_) => previous(info),
+        }));
+    });
+}
+
+fn keep(info: &PanicHookInfo<'_>) {
+    let location = info.location().map(ToString::to_string);
+    let backtrace = Backtrace::capture();
+    let backtrace = match backtrace.status() {
+        BacktraceStatus::Captured => Some(Arc::new(backtrace)),
+        _ => None,
+    };
+    // The thread may be on its way out; then nobody asks for it either.
+    let _ = SEEN.try_with(|seen| {
+        // The first panic is the cause; what panics while it unwinds must not cover it.
+        seen.borrow_mut().get_or_insert(Seen { location, backtrace });
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct PanicsOnDrop;
+
+    impl Drop for PanicsOnDrop {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+
+    struct PanicsOnDropForEver;
+
+    impl Drop for PanicsOnDropForEver {
+        fn drop(&mut self) {
+            panic::panic_any(PanicsOnDropForEver);
+        }
+    }
+
+    #[test]
+    fn a_message_is_kept_whether_static_or_made() {
+        assert_eq!(catch(|| panic!("plain")).unwrap_err().message, "plain");
+        assert_eq!(catch(|| panic!("made {}", 1)).unwrap_err().message, "made 1");
+    }
+
+    #[test]
+    fn a_payload_that_is_no_text_is_a_panic_like_any_other() {
+        assert_eq!(catch(|| panic::panic_any(7)).unwrap_err().message, "Box<dyn Any>");
+    }
+
+    #[test]
+    fn a_payload_that_panics_when_dropped_does_no_harm() {
+        catch(|| panic::panic_any(PanicsOnDrop)).unwrap_err();
+        catch(|| panic::panic_any(PanicsOnDropForEver)).unwrap_err();
+        assert_eq!(catch(|| 1).unwrap(), 1);
+        assert_eq!(CATCHING.get(), 0);
+    }
+
+    #[test]
+    fn the_hook_keeps_the_place_of_the_first_panic_and_of_each_new_one() {
+        install_panic_hook();
+        install_panic_hook();
+        let first = catch(|| panic!("first")).unwrap_err();
+        let second = catch(|| {
+            let _second = catch(|| panic!("inner"));
+            panic!("outer");
+        });
+        let (first, second) = (first.location.unwrap(), second.unwrap_err().location.unwrap());
+        assert!(first.starts_with(file!()), "{first}");
+        assert_ne!(first, second);
+    }
+}
