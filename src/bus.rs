@@ -1,0 +1,104 @@
+//! The way of an event up the tree: to the hook and the subscribers of each supervisor on it.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use actix::Recipient;
+use log::Level;
+
+use crate::{
+    child::panics,
+    event::{Event, EventKind},
+    spec::EventHook,
+};
+
+/// Where a supervisor's events go.
+///
+/// They are delivered in the order decided (I9), before the decision after the next is made, on the
+/// thread of the supervisor that decided.
+pub(crate) struct Bus {
+    name: Arc<str>,
+    hook: Option<EventHook>,
+    subscribers: Mutex<Vec<Recipient<Event>>>,
+    parent: OnceLock<Arc<Bus>>,
+}
+
+impl Bus {
+    pub(crate) fn new(name: Arc<str>, hook: Option<EventHook>) -> Self {
+        Self { name, hook, subscribers: Mutex::default(), parent: OnceLock::new() }
+    }
+
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Events go on to this one. A supervisor has one parent for life.
+    pub(crate) fn set_parent(&self, parent: &Arc<Bus>) {
+        let _ = self.parent.set(Arc::clone(parent));
+    }
+
+    pub(crate) fn subscribe(&self, subscriber: Recipient<Event>) {
+        let mut subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
+        subscribers.retain(Recipient::connected);
+        subscribers.push(subscriber);
+    }
+
+    /// Delivers an event about this supervisor, or about a child of it.
+    ///
+    /// `loudest` is the highest level that it may be logged at: it is not even made if nobody listens.
+    pub(crate) fn emit(
+        &self,
+        child: Option<&str>,
+        loudest: Level,
+        kind: impl FnOnce() -> EventKind,
+    ) {
+        if !self.way_up().any(|bus| bus.listens(loudest)) {
+            return;
+        }
+        let kind = kind();
+        let mut path: Vec<String> = child.map(str::to_owned).into_iter().collect();
+        for bus in self.way_up() {
+            path.insert(0, String::from(&*bus.name));
+            if bus.listens(loudest) {
+                bus.deliver(&Event { path: path.clone(), kind: kind.clone() });
+            }
+        }
+    }
+
+    /// This one, and those above it.
+    fn way_up(&self) -> impl Iterator<Item = &Bus> {
+        std::iter::successors(Some(self), |bus| bus.parent.get().map(|parent| &**parent))
+    }
+
+    fn listens(&self, loudest: Level) -> bool {
+        let logs = || self.logs() && log::log_enabled!(target: TARGET, loudest);
+        self.hook.is_some() || logs() || {
+            let subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
+            !subscribers.is_empty()
+        }
+    }
+
+    /// The default hook is that of the root: each event is logged once.
+    fn logs(&self) -> bool {
+        self.hook.is_none() && self.parent.get().is_none()
+    }
+
+    fn deliver(&self, event: &Event) {
+        if let Some(hook) = &self.hook {
+            if let Err(panic) = panics::catch(|| hook(event)) {
+                log::error!(target: TARGET, "the event hook of {} panicked: {panic}", self.name);
+            }
+        } else if self.logs() {
+            let log = || log::log!(target: TARGET, event.kind.level(), "{event}");
+            // A logger is the user's code, too.
+            let _ = panics::catch(log);
+        }
+        let mut subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
+        subscribers.retain(|subscriber| {
+            subscriber.do_send(event.clone());
+            subscriber.connected()
+        });
+    }
+}
+
+/// The target of all log records of this crate.
+const TARGET: &str = "actix_supervisor";

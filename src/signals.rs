@@ -1,0 +1,113 @@
+//! `run`: a supervisor as the main thing of a process.
+
+use std::{fmt, pin::pin};
+
+use actix::Addr;
+use futures::future::{Either, select};
+
+use crate::{failure::Failure, info::StopReport, messages::Stop, supervisor::Supervisor};
+
+impl Supervisor {
+    /// As [`serve`](Self::serve), and SIGINT (Ctrl-C) and SIGTERM stop it in an orderly way.
+    ///
+    /// A second signal ends the process at once, with the status that a shell gives to a process which
+    /// that signal has killed: 128 + its number.
+    ///
+    /// ```no_run
+    /// use actix_supervisor::{CancellationToken, ChildSpec, Failure, Supervisor};
+    ///
+    /// fn main() -> Result<(), Failure> {
+    ///     let server = ChildSpec::service("server", |stop: CancellationToken| async move {
+    ///         stop.cancelled().await;
+    ///     });
+    ///     let report = actix_rt::System::new().block_on(Supervisor::new("app").child(server).run())?;
+    ///     println!("{report}");
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`serve`](Self::serve): returned from `main`, it is printed and the process exits with status 1.
+    ///
+    /// # Panics
+    ///
+    /// If no Actix system is running on this thread, or the system does not let the process listen for signals.
+    pub async fn run(self) -> Result<StopReport, Failure> {
+        let watch = actix_rt::spawn(watch(self.addr()));
+        let ended = self.serve().await;
+        watch.abort();
+        if let Err(failure) = &ended {
+            log::error!(target: "actix_supervisor", "ended by a failure: {failure}");
+        }
+        ended
+    }
+}
+
+async fn watch(supervisor: Addr<Supervisor>) {
+    let mut signals = Signals::new();
+    let first = signals.next().await;
+    log::info!(target: "actix_supervisor", "{first}: stopping; once more to end at once");
+    supervisor.do_send(Stop);
+    let second = signals.next().await;
+    log::error!(target: "actix_supervisor", "{second} once more: ending at once");
+    std::process::exit(128 + second.number);
+}
+
+#[derive(Clone, Copy)]
+struct Signal {
+    name: &'static str,
+    number: i32,
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+const SIGINT: Signal = Signal { name: "SIGINT", number: 2 };
+
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let listen = |kind| signal(kind).unwrap_or_else(|error| panic!("no signals: {error}"));
+        Self {
+            interrupt: listen(SignalKind::interrupt()),
+            terminate: listen(SignalKind::terminate()),
+        }
+    }
+
+    async fn next(&mut self) -> Signal {
+        const SIGTERM: Signal = Signal { name: "SIGTERM", number: 15 };
+        let (interrupt, terminate) = (pin!(self.interrupt.recv()), pin!(self.terminate.recv()));
+        match select(interrupt, terminate).await {
+            Either::Left(_) => SIGINT,
+            Either::Right(_) => SIGTERM,
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> Self {
+        Self
+    }
+
+    async fn next(&mut self) -> Signal {
+        if let Err(error) = tokio::signal::ctrl_c().await {
+            panic!("no signals: {error}");
+        }
+        SIGINT
+    }
+}

@@ -1,0 +1,144 @@
+//! What is kept of a supervisor while its incarnations come and go.
+
+use std::{
+    collections::BTreeMap,
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use actix::{Actor, Addr, Context};
+use tokio::sync::{mpsc::UnboundedSender, oneshot};
+
+use super::Supervisor;
+use crate::{
+    bus::Bus,
+    child::{ChildSpec, Nested, Notice, TakenOn},
+    error::SpecError,
+    failure::{Failure, Outcome},
+    info::{StopReport, Unstopped},
+    spec::Spec,
+    token,
+};
+
+/// How a supervisor has ended.
+pub(super) type Ended = Result<StopReport, Failure>;
+
+pub(super) struct Blueprint {
+    /// What its tokens bear.
+    pub(super) id: u64,
+    pub(super) spec: Spec,
+    pub(super) addr: Addr<Supervisor>,
+    pub(super) bus: Arc<Bus>,
+    plan: Mutex<Plan>,
+}
+
+/// What changes.
+#[derive(Default)]
+pub(super) struct Plan {
+    /// The declared children, while no incarnation has them.
+    pub(super) declared: BTreeMap<u64, Declared>,
+    pub(super) next_child: u64,
+    /// The way to the running incarnation.
+    pub(super) outbox: Option<UnboundedSender<Notice>>,
+    /// How the last incarnation has ended, where it said so itself.
+    pub(super) ended: Option<Ended>,
+    pub(super) report: StopReport,
+    stops: Vec<oneshot::Sender<StopReport>>,
+    joins: Vec<oneshot::Sender<Ended>>,
+}
+
+/// A child that was declared before the start: it comes back when its supervisor is restarted.
+pub(super) struct Declared {
+    pub(super) child: TakenOn,
+    /// The number of its last incarnation.
+    pub(super) life: u64,
+    pub(super) last_failure: Option<Box<Failure>>,
+}
+
+impl Blueprint {
+    pub(super) fn new(name: String, spec: Spec, addr: Addr<Supervisor>) -> Self {
+        let bus = Arc::new(Bus::new(Arc::from(name), spec.event_hook.clone()));
+        Self { id: token::next_supervisor(), spec, addr, bus, plan: Mutex::default() }
+    }
+
+    pub(super) fn plan(&self) -> MutexGuard<'_, Plan> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn declare<A>(&self, spec: ChildSpec<A>) -> Result<(), SpecError>
+    where
+        A: Actor<Context = Context<A>>,
+    {
+        let child = self.take_on(spec)?;
+        let mut plan = self.plan();
+        let id = plan.next_child();
+        plan.declared.insert(id, Declared { child, life: 0, last_failure: None });
+        Ok(())
+    }
+
+    pub(super) fn take_on<A>(&self, spec: ChildSpec<A>) -> Result<TakenOn, SpecError>
+    where
+        A: Actor<Context = Context<A>>,
+    {
+        let child = spec.take_on(self.spec.shutdown_timeout)?;
+        if let Some(nested) = &child.nested {
+            nested.adopt(&self.bus);
+        }
+        Ok(child)
+    }
+
+    /// Resolves when the incarnation that is running, or the next one, has ended.
+    pub(super) fn join(&self) -> oneshot::Receiver<Ended> {
+        let (sender, receiver) = oneshot::channel();
+        self.plan().joins.push(sender);
+        receiver
+    }
+
+    /// As [`join`](Self::join), for those who have asked for the end.
+    pub(super) fn stop(&self) -> oneshot::Receiver<StopReport> {
+        let (sender, receiver) = oneshot::channel();
+        self.plan().stops.push(sender);
+        receiver
+    }
+}
+
+impl Plan {
+    pub(super) fn next_child(&mut self) -> u64 {
+        let id = self.next_child;
+        self.next_child += 1;
+        id
+    }
+}
+
+impl Nested for Blueprint {
+    fn adopt(&self, parent: &Arc<Bus>) {
+        self.bus.set_parent(parent);
+    }
+
+    fn tell(&self, notice: Notice) -> bool {
+        self.plan().outbox.as_ref().is_some_and(|outbox| outbox.send(notice).is_ok())
+    }
+
+    fn ended(&self, outcome: &Outcome) {
+        let mut plan = self.plan();
+        plan.outbox = None;
+        let report = plan.report.clone();
+        let ended = plan.ended.take().unwrap_or_else(|| match outcome.clone().into_failure() {
+            Some(failure) => Err(failure),
+            None => Ok(report.clone()),
+        });
+        let (stops, joins) = (mem::take(&mut plan.stops), mem::take(&mut plan.joins));
+        drop(plan);
+        // Who has gone away since needs no answer.
+        for stop in stops {
+            let _ = stop.send(report.clone());
+        }
+        for join in joins {
+            let _ = join.send(ended.clone());
+        }
+    }
+
+    fn unstopped(&self) -> Vec<Unstopped> {
+        self.plan().report.unstopped.clone()
+    }
+}

@@ -1,0 +1,301 @@
+//! The supervisor's message handlers.
+
+use std::sync::Arc;
+
+use actix::{Actor, Context, Handler, MessageResult, ResponseFuture};
+use futures::future::join_all;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    Supervisor,
+    shell::{Answer, Refused, Shell, now},
+};
+use crate::{
+    child::{Child, ChildSpec, Notice},
+    error::{AddError, ChildError, RemoveError},
+    failure::Failure,
+    info::{AddrRef, ChildInfo, StopReport, SupervisorState, SupervisorStatus, TreeNode},
+    machine::{Input, Request, Settled, Wait},
+    messages::{
+        Add, AddAndWait, Join, Kill, List, Remove, RemoveAndWait, Restart, Resume, Status, Stop,
+        Subscribe, Terminate, Tree,
+    },
+    token::ChildToken,
+};
+
+impl Shell {
+    fn add_spec<A>(
+        &mut self,
+        spec: ChildSpec<A>,
+        on_trial: bool,
+        ctx: &mut Context<Supervisor>,
+    ) -> Result<Child<A>, AddError>
+    where
+        A: Actor<Context = Context<A>>,
+    {
+        if self.machine.state() == SupervisorState::Stopping {
+            return Err(AddError::Stopping);
+        }
+        let addr = spec.addr();
+        let child = self.blueprint.take_on(spec)?;
+        let name = child.name.clone();
+        let id = self.add(child, on_trial, ctx);
+        Ok(Child::new(self.token(id), addr, name))
+    }
+
+    fn status(&self) -> SupervisorStatus {
+        SupervisorStatus {
+            name: self.blueprint.bus.name().to_string(),
+            state: self.machine.state(),
+            failures: self.machine.failures(now()),
+            threshold: self.machine.threshold(),
+            children: self.machine.counts(),
+            restarts: self.machine.restarts(),
+        }
+    }
+
+    fn list(&self) -> Vec<ChildInfo> {
+        let info = |(id, state, restarts)| {
+            let entry = self.children.get(&id)?;
+            let kept = Arc::downgrade(&entry.child.kept);
+            Some(ChildInfo {
+                token: self.token(id),
+                name: entry.child.name.to_string(),
+                kind: entry.child.terms.kind,
+                state,
+                restarts,
+                last_failure: entry.last_failure.as_deref().cloned(),
+                addr: AddrRef(kept),
+            })
+        };
+        self.machine.list().filter_map(info).collect()
+    }
+
+    /// This supervisor now, and those below it as soon as they have answered.
+    fn tree(&self) -> impl Future<Output = TreeNode> + use<> {
+        let (status, children) = (self.status(), self.list());
+        let nested = children.iter().filter_map(|child| {
+            let nested = self.children.get(&child.token.child)?.child.nested.as_ref()?;
+            let (reply, answer) = oneshot::channel();
+            // One without an incarnation has no status, and one that ends meanwhile drops the question.
+            nested.tell(Notice::Tree(reply)).then_some(answer)
+        });
+        let nested = join_all(nested.collect::<Vec<_>>());
+        async move {
+            let supervisors = nested.await.into_iter().filter_map(Result::ok).collect();
+            TreeNode { status, children, supervisors }
+        }
+    }
+
+    pub(super) fn report_tree(&self, reply: oneshot::Sender<TreeNode>) {
+        let tree = self.tree();
+        actix_rt::spawn(async move {
+            // Who asked may be gone.
+            let _ = reply.send(tree.await);
+        });
+    }
+}
+
+impl From<Refused> for ChildError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::WrongSupervisor => Self::WrongSupervisor,
+            Refused::NotFound => Self::NotFound,
+            Refused::Stopping => Self::Stopping,
+            Refused::Overdue => Self::Timeout,
+        }
+    }
+}
+
+impl From<Refused> for RemoveError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::WrongSupervisor => Self::WrongSupervisor,
+            Refused::NotFound => Self::NotFound,
+            Refused::Stopping => Self::Stopping,
+            Refused::Overdue => Self::Timeout,
+        }
+    }
+}
+
+/// The answer, once there is one. None comes if the supervisor goes down without order, with its system.
+async fn answered(answer: oneshot::Receiver<Answer>) -> Answer {
+    answer.await.unwrap_or((Settled::Stopping, None))
+}
+
+impl<A: Actor<Context = Context<A>>> Handler<Add<A>> for Supervisor {
+    type Result = Result<Child<A>, AddError>;
+
+    fn handle(&mut self, Add(spec): Add<A>, ctx: &mut Self::Context) -> Self::Result {
+        self.running(ctx).add_spec(spec, false, ctx)
+    }
+}
+
+impl<A: Actor<Context = Context<A>>> Handler<AddAndWait<A>> for Supervisor {
+    type Result = ResponseFuture<Result<Child<A>, AddError>>;
+
+    fn handle(&mut self, AddAndWait(spec): AddAndWait<A>, ctx: &mut Self::Context) -> Self::Result {
+        let shell = self.running(ctx);
+        let added = shell.add_spec(spec, true, ctx);
+        // Its first notice is still to come: there is an answer to wait for.
+        let added = added.map(|child| {
+            let ready = shell.wait(child.token().child, Wait::Ready);
+            (child, ready)
+        });
+        Box::pin(async move {
+            let (child, ready) = added?;
+            match answered(ready).await {
+                (Settled::Done, _) => Ok(child),
+                (Settled::Failed, failure) => {
+                    Err(AddError::Start(failure.unwrap_or(Failure::Stopped)))
+                }
+                (Settled::Superseded, _) => Err(AddError::Interrupted),
+                (Settled::Stopping | Settled::Timeout, _) => Err(AddError::Stopping),
+            }
+        })
+    }
+}
+
+impl Handler<Remove> for Supervisor {
+    type Result = Result<(), RemoveError>;
+
+    fn handle(&mut self, Remove(token): Remove, ctx: &mut Self::Context) -> Self::Result {
+        match self.running(ctx).request(token, Request::Remove, ctx) {
+            Ok(_) | Err(Refused::Overdue) => Ok(()),
+            Err(refused) => Err(refused.into()),
+        }
+    }
+}
+
+impl Handler<RemoveAndWait> for Supervisor {
+    type Result = ResponseFuture<Result<(), RemoveError>>;
+
+    fn handle(&mut self, message: RemoveAndWait, ctx: &mut Self::Context) -> Self::Result {
+        let RemoveAndWait { token, timeout } = message;
+        let until: Option<Instant> = timeout.and_then(|timeout| now().checked_add(timeout));
+        let progress = self.running(ctx).request(token, Request::Remove, ctx);
+        Box::pin(async move {
+            let Some(stopped) = progress? else { return Ok(()) };
+            let answer = match until {
+                Some(until) => timeout_at(until, answered(stopped)).await,
+                None => Ok(answered(stopped).await),
+            };
+            match answer {
+                Ok((Settled::Done, _)) => Ok(()),
+                Ok((Settled::Stopping, _)) => Err(RemoveError::Stopping),
+                Ok((Settled::Timeout | Settled::Superseded | Settled::Failed, _)) | Err(_) => {
+                    Err(RemoveError::Timeout)
+                }
+            }
+        })
+    }
+}
+
+impl Supervisor {
+    fn child_request(
+        &mut self,
+        token: ChildToken,
+        request: Request,
+        ctx: &mut Context<Self>,
+    ) -> ResponseFuture<Result<(), ChildError>> {
+        let progress = self.running(ctx).request(token, request, ctx);
+        Box::pin(async move {
+            let Some(answer) = progress? else { return Ok(()) };
+            match answered(answer).await.0 {
+                Settled::Done => Ok(()),
+                Settled::Stopping | Settled::Superseded | Settled::Failed => {
+                    Err(ChildError::Stopping)
+                }
+                Settled::Timeout => Err(ChildError::Timeout),
+            }
+        })
+    }
+}
+
+impl Handler<Restart> for Supervisor {
+    type Result = ResponseFuture<Result<(), ChildError>>;
+
+    fn handle(&mut self, Restart(token): Restart, ctx: &mut Self::Context) -> Self::Result {
+        self.child_request(token, Request::Restart, ctx)
+    }
+}
+
+impl Handler<Terminate> for Supervisor {
+    type Result = ResponseFuture<Result<(), ChildError>>;
+
+    fn handle(&mut self, Terminate(token): Terminate, ctx: &mut Self::Context) -> Self::Result {
+        self.child_request(token, Request::Terminate, ctx)
+    }
+}
+
+impl Handler<Kill> for Supervisor {
+    type Result = ResponseFuture<Result<(), ChildError>>;
+
+    fn handle(&mut self, Kill(token): Kill, ctx: &mut Self::Context) -> Self::Result {
+        self.child_request(token, Request::Kill, ctx)
+    }
+}
+
+impl Handler<List> for Supervisor {
+    type Result = Vec<ChildInfo>;
+
+    fn handle(&mut self, List: List, ctx: &mut Self::Context) -> Self::Result {
+        self.running(ctx).list()
+    }
+}
+
+impl Handler<Status> for Supervisor {
+    type Result = MessageResult<Status>;
+
+    fn handle(&mut self, Status: Status, ctx: &mut Self::Context) -> Self::Result {
+        MessageResult(self.running(ctx).status())
+    }
+}
+
+impl Handler<Tree> for Supervisor {
+    type Result = ResponseFuture<TreeNode>;
+
+    fn handle(&mut self, Tree: Tree, ctx: &mut Self::Context) -> Self::Result {
+        Box::pin(self.running(ctx).tree())
+    }
+}
+
+impl Handler<Resume> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, Resume: Resume, ctx: &mut Self::Context) -> Self::Result {
+        self.running(ctx).input(Input::Resume, ctx);
+    }
+}
+
+impl Handler<Subscribe> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, Subscribe(subscriber): Subscribe, ctx: &mut Self::Context) {
+        self.running(ctx).blueprint.bus.subscribe(subscriber);
+    }
+}
+
+impl Handler<Stop> for Supervisor {
+    type Result = ResponseFuture<StopReport>;
+
+    fn handle(&mut self, Stop: Stop, ctx: &mut Self::Context) -> Self::Result {
+        let shell = self.running(ctx);
+        let stopped = shell.blueprint.stop();
+        shell.input(Input::Stop, ctx);
+        // Without an answer the whole system was torn down, and nothing is left of anything.
+        Box::pin(async move { stopped.await.unwrap_or_default() })
+    }
+}
+
+impl Handler<Join> for Supervisor {
+    type Result = ResponseFuture<Result<StopReport, Failure>>;
+
+    fn handle(&mut self, Join: Join, ctx: &mut Self::Context) -> Self::Result {
+        let ended = self.running(ctx).blueprint.join();
+        Box::pin(async move { ended.await.unwrap_or(Err(Failure::Killed)) })
+    }
+}
