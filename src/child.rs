@@ -202,8 +202,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         self
     }
 
-    /// Checks it, and splits it into what the machine and what the shell of its supervisor need.
-    pub(crate) fn take_on(self, default: Duration) -> Result<TakenOn, SpecError> {
+    fn check(&self) -> Result<(), SpecError> {
         let of = || format!("child {:?}", self.name);
         check(!self.name.is_empty(), of, "name", &self.name, "not empty")?;
         let timeout = self.start_timeout;
@@ -216,7 +215,15 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         )?;
         let capacity = self.capacity.unwrap_or(MAILBOX_CAPACITY);
         let allowed = "less than a quarter of usize::MAX";
-        check(capacity < CAPACITY_LIMIT, of, "mailbox_capacity", &capacity, allowed)?;
+        check(capacity < CAPACITY_LIMIT, of, "mailbox_capacity", &capacity, allowed)
+    }
+
+    /// Checks it, and splits it into what the machine and what the shell of its supervisor need.
+    pub(crate) fn take_on(self, default: Duration) -> Result<TakenOn, SpecError> {
+        if let Err(error) = self.check() {
+            panics::discard(self);
+            return Err(error);
+        }
         let default = match self.kind {
             ChildKind::Supervisor => Shutdown::Infinite,
             ChildKind::Actor | ChildKind::Service | ChildKind::Blocking => {

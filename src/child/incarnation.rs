@@ -104,6 +104,8 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
     fn make(self: &Arc<Self>, ctx: &mut Context<A>) -> Result<A, Outcome> {
         let _entered = Entered::new(Arc::clone(self) as Arc<dyn Scope>);
         let mut factory = self.kept.factory.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nothing is started of a child that has ended.
+        let factory = factory.as_mut().ok_or(Outcome::Finished)?;
         let actor = match panics::catch(|| factory(ctx)) {
             Ok(Ok(actor)) => actor,
             Ok(Err(error)) => return Err(Outcome::Failed(Failure::error(error))),
@@ -111,7 +113,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         };
         match self.take_conclusion() {
             Some(failed @ (Outcome::Failed(_) | Outcome::TerminateTree(_))) => {
-                let _ = panics::catch(move || drop(actor));
+                panics::discard(actor);
                 Err(failed)
             }
             Some(gentle @ (Outcome::Finished | Outcome::Stopped)) => {
@@ -264,7 +266,7 @@ impl<A: Actor<Context = Context<A>>> Drop for Runner<A> {
     /// The thread's system was stopped under it, or it has ended already.
     fn drop(&mut self) {
         if let Err(panic) = self.discard() {
-            log::error!(target: "actix_supervisor", "an actor panicked when it was dropped: {panic}");
+            log::error!(target: "actix_supervisor", "panic in an actor's `Drop`: {panic}");
         }
     }
 }

@@ -18,7 +18,7 @@ use tokio::task::AbortHandle;
 use super::{
     incarnation::{Handle, Incarnation},
     link::{Link, Nested},
-    panics,
+    panics::discard,
 };
 use crate::{failure::BoxError, info::HasAddr, policy::WhileDown};
 
@@ -34,14 +34,15 @@ pub(crate) trait AnyKept: HasAddr {
     fn start(self: Arc<Self>, link: Link) -> Arc<dyn Handle>;
     /// No incarnation will start for some time.
     fn down(self: Arc<Self>);
-    /// Closes the mailbox: whoever has a message in it, or sends one, gets an error.
+    /// The child has ended. Closes its mailbox: whoever has a message in it, or sends one, gets an error.
     fn close(&self);
 }
 
 pub(super) struct Kept<A: Actor<Context = Context<A>>> {
     addr: WeakAddr<A>,
     intake: Mutex<Option<Intake<A>>>,
-    pub(super) factory: Mutex<Factory<A>>,
+    /// `None` once the mailbox was closed.
+    pub(super) factory: Mutex<Option<Factory<A>>>,
     pub(super) drain: bool,
     while_down: WhileDown,
     /// If it is a supervisor: what the one above it needs.
@@ -71,7 +72,7 @@ impl<A: Actor<Context = Context<A>>> Kept<A> {
         let addr = Addr::new(receiver.sender()).downgrade();
         let alias = alias.map(Box::new);
         let intake = Intake { receiver, alias, backlog: VecDeque::new(), rejector: None };
-        let (intake, factory) = (Mutex::new(Some(intake)), Mutex::new(factory));
+        let (intake, factory) = (Mutex::new(Some(intake)), Mutex::new(Some(factory)));
         Self { addr, intake, factory, drain, while_down, nested }
     }
 
@@ -123,6 +124,10 @@ impl<A: Actor<Context = Context<A>>> AnyKept for Kept<A> {
         let closed = self.intake().take();
         if let Some(intake) = closed {
             intake.discard();
+        }
+        discard(self.factory.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if let Some(supervisor) = &self.nested {
+            supervisor.close_children();
         }
     }
 }
@@ -187,11 +192,5 @@ impl<A: Actor<Context = Context<A>>> Intake<A> {
             discard(envelope);
         }
         discard(self);
-    }
-}
-
-fn discard<T>(value: T) {
-    if let Err(panic) = panics::catch(move || drop(value)) {
-        log::error!(target: "actix_supervisor", "a message panicked when it was dropped: {panic}");
     }
 }

@@ -69,6 +69,8 @@ pub(crate) trait Nested: Send + Sync {
     fn tell(&self, notice: Notice) -> bool;
     /// Its incarnation has ended and is gone.
     fn ended(&self, outcome: &Outcome);
+    /// It does not come back: closes the mailboxes of its declared children.
+    fn close_children(&self);
     /// What its last incarnation has left behind, below it.
     fn unstopped(&self) -> Vec<Unstopped>;
 }

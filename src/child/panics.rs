@@ -42,6 +42,14 @@ pub(crate) fn catch<R>(code: impl FnOnce() -> R) -> Result<R, PanicInfo> {
     result
 }
 
+/// Drops something of the user's; a panic of its `Drop` is logged.
+pub(crate) fn discard<T>(value: T) {
+    if let Err(panic) = catch(move || drop(value)) {
+        let what = std::any::type_name::<T>();
+        log::error!(target: "actix_supervisor", "panic in a `Drop`, of a {what}: {panic}");
+    }
+}
+
 fn message(payload: &(dyn Any + Send)) -> String {
     match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
         (Some(text), _) => (*text).to_owned(),

@@ -138,6 +138,13 @@ impl Nested for Blueprint {
         }
     }
 
+    fn close_children(&self) {
+        let declared = mem::take(&mut self.plan().declared);
+        for Declared { child, .. } in declared.into_values() {
+            child.kept.close();
+        }
+    }
+
     fn unstopped(&self) -> Vec<Unstopped> {
         self.plan().report.unstopped.clone()
     }

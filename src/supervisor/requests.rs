@@ -14,7 +14,7 @@ use super::{
     shell::{Answer, Refused, Shell, now},
 };
 use crate::{
-    child::{Child, ChildSpec, Notice},
+    child::{Child, ChildSpec, Notice, panics},
     error::{AddError, ChildError, RemoveError},
     failure::Failure,
     info::{AddrRef, ChildInfo, StopReport, SupervisorState, SupervisorStatus, TreeNode},
@@ -37,6 +37,7 @@ impl Shell {
         A: Actor<Context = Context<A>>,
     {
         if self.machine.state() == SupervisorState::Stopping {
+            panics::discard(spec);
             return Err(AddError::Stopping);
         }
         let addr = spec.addr();

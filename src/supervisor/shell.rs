@@ -22,7 +22,7 @@ use super::{
     blueprint::{Blueprint, Declared},
 };
 use crate::{
-    child::{self, Handle, Link, Notice, Parent, TakenOn},
+    child::{self, Handle, Link, Notice, Parent, TakenOn, panics},
     event::{EndReason, EventKind},
     failure::{Failure, Outcome},
     info::{StopReport, Unstopped},
@@ -238,7 +238,10 @@ impl Shell {
     fn act(&mut self, ctx: &mut Context<Supervisor>) {
         let mut actions = mem::take(&mut self.actions);
         for action in actions.drain(..) {
-            self.carry_out(action, ctx);
+            // What is left to panic is the `Drop` of a user's error: the decision stands (I5).
+            if let Err(panic) = panics::catch(|| self.carry_out(action, ctx)) {
+                log::error!(target: "actix_supervisor", "panic in a `Drop`: {panic}");
+            }
         }
         self.actions = actions;
         for (sender, answer) in self.answers.drain(..) {
@@ -491,14 +494,17 @@ impl Shell {
 impl Drop for Shell {
     /// What is left of its children ends, and the declared ones wait for the next incarnation.
     fn drop(&mut self) {
-        let mut plan = self.blueprint.plan();
         for (id, entry) in mem::take(&mut self.children) {
             let Entry { child, declared, last_failure, life, handle, .. } = entry;
             if let Some(handle) = handle {
                 handle.kill();
             }
-            if declared {
-                plan.declared.insert(id, Declared { child, life, last_failure });
+            match declared {
+                true => {
+                    let declared = Declared { child, life, last_failure };
+                    self.blueprint.plan().declared.insert(id, declared);
+                }
+                false => child.kept.close(),
             }
         }
     }
