@@ -9,6 +9,7 @@
 
 mod children;
 mod meter;
+mod protocol;
 mod requests;
 mod stop;
 #[cfg(test)]
@@ -18,18 +19,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub(crate) use self::protocol::{
+    Action, End, Forced, Input, Progress, Refusal, Request, Settings, Settled, StopCause, Terms,
+    Wait,
+};
 use self::{
-    children::{Child, Children, Slot, State, Until},
+    children::{Child, Children, Slot, State, Then, Until},
     meter::Meter,
 };
-pub(crate) use self::{
-    children::{Forced, Then},
-    requests::{Progress, Refusal, Request},
-    stop::StopCause,
-};
 use crate::{
-    info::{ChildCounts, ChildKind, ChildState, SupervisorState},
-    policy::{ExitClass, RestartPolicy, Shutdown},
+    info::{ChildCounts, ChildState, SupervisorState},
+    policy::ExitClass,
 };
 
 /// How many timers one [`Input::Tick`] serves at most, so that a storm of restarts comes in slices.
@@ -37,124 +37,6 @@ const SLICE: usize = 128;
 
 /// For a time that the clock cannot express: so far away that nobody will see it.
 const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
-
-/// The settings of a supervisor that its decisions depend on.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Settings {
-    pub(crate) decay: Duration,
-    pub(crate) threshold: f64,
-    pub(crate) pause: Duration,
-    pub(crate) jitter: f64,
-    pub(crate) spread: Duration,
-    pub(crate) seed: u64,
-}
-
-/// The settings of a child that decisions about it depend on.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Terms {
-    pub(crate) policy: RestartPolicy,
-    pub(crate) shutdown: Shutdown,
-    pub(crate) start_timeout: Option<Duration>,
-    pub(crate) kind: ChildKind,
-}
-
-impl Terms {
-    /// Whether a kill ends it for certain. Nothing ends a thread but the thread itself.
-    fn can_be_killed(&self) -> bool {
-        match self.kind {
-            ChildKind::Actor | ChildKind::Service | ChildKind::Supervisor => true,
-            ChildKind::Blocking => false,
-        }
-    }
-}
-
-/// What happens to a supervisor, but for [`Request`]s about one child.
-#[derive(Clone, Debug)]
-pub(crate) enum Input {
-    /// A child is taken on. `life` is that of its last incarnation under an earlier machine, or 0;
-    /// a child `on_trial` is not kept unless its first start succeeds.
-    Add { child: u64, terms: Terms, life: u64, on_trial: bool },
-    /// An incarnation is ready.
-    Ready { child: u64, life: u64 },
-    /// An incarnation has ended and is gone.
-    Exited { child: u64, life: u64, exit: ExitClass },
-    /// The pause is to end now.
-    Resume,
-    /// Everything is to stop, in order.
-    Stop,
-    /// Everything is to end at once.
-    Kill,
-    /// The [`deadline`](Machine::deadline) may have come.
-    Tick,
-}
-
-/// What is to be done, and told.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Action {
-    /// Start an incarnation.
-    Start { child: u64, life: u64 },
-    /// Ask the incarnation to stop.
-    Ask { child: u64, life: u64 },
-    /// Drop the incarnation.
-    Kill { child: u64, life: u64 },
-    /// The child is without an incarnation and will be so for some time.
-    Down { child: u64 },
-    /// Who waits for this has an answer.
-    Settle { child: u64, wait: Wait, outcome: Settled },
-    /// The incarnation is ready.
-    Ready { child: u64 },
-    /// The incarnation has failed; what follows says what comes of it.
-    Failed { child: u64, forced: Option<Forced>, failures: f64, restarting: bool },
-    /// The child was stopped on request.
-    Stopped { child: u64 },
-    /// It did not stop in time. Dropped, or left behind.
-    StopTimeout { child: u64, left_behind: bool },
-    /// The child is gone for good: close its mailbox.
-    Ended { child: u64, end: End },
-    /// Restarts are stopped for this long.
-    PauseEntered { pause: Duration },
-    /// Restarts go on.
-    PauseLeft,
-    /// From now on nothing is restarted.
-    StopBegun { cause: StopCause },
-    /// Every child has stopped or was left behind.
-    Finish { cause: StopCause },
-}
-
-/// What somebody may wait for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wait {
-    /// The first incarnation is ready.
-    Ready,
-    /// A new incarnation has been started.
-    Started,
-    /// The incarnation has ended.
-    Stopped,
-}
-
-/// How the waiting ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Settled {
-    /// It has happened.
-    Done,
-    /// The first start failed.
-    Failed,
-    /// Another request about the child came between.
-    Superseded,
-    /// The supervisor stops.
-    Stopping,
-    /// The child did not stop in time, and cannot be killed.
-    Timeout,
-}
-
-/// Why a child is gone for good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    Finished,
-    Stopped,
-    Failed,
-    Removed,
-}
 
 #[derive(Clone, Debug, PartialEq)]
 enum Phase {

@@ -1,6 +1,7 @@
 //! The supervisor: an Actix actor that starts children, restarts them when they fail, and stops them.
 
 mod blueprint;
+mod deeds;
 mod requests;
 mod shell;
 

@@ -3,14 +3,11 @@
 //! Every change of a child's state goes through [`Children::set`], so that the timers, the queue and the
 //! counts cannot disagree with the states.
 
-use std::{
-    collections::{BTreeMap, btree_map},
-    time::Duration,
-};
+use std::collections::{BTreeMap, btree_map};
 
 use tokio::time::Instant;
 
-use super::Terms;
+use super::{Forced, Terms};
 use crate::info::{ChildCounts, ChildState};
 
 /// Where a child is in its life, and what that stage needs to know.
@@ -51,13 +48,6 @@ pub(crate) enum Then {
     Shutdown,
     /// What happens after a failure: it was ended by force.
     Fail(Forced),
-}
-
-/// A failure that the supervisor itself has brought about.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Forced {
-    Killed,
-    StartTimeout(Duration),
 }
 
 /// A time, and a number that keeps equal times in the order in which they were asked for.

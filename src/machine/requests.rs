@@ -3,34 +3,9 @@
 use tokio::time::Instant;
 
 use super::{
-    Action, End, Machine, Phase, Settled, Wait,
-    children::{Forced, State, Then},
+    Action, End, Forced, Machine, Phase, Progress, Refusal, Request, Settled, Wait,
+    children::{State, Then},
 };
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Request {
-    Remove,
-    Restart,
-    Terminate,
-    Kill,
-}
-
-/// What has come of a request so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
-    /// It is carried out.
-    Done,
-    /// An [`Action::Settle`] for this will follow.
-    Until(Wait),
-    /// It stands, but the child's incarnation is over its limit and cannot be killed.
-    Overdue,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    NotFound,
-    Stopping,
-}
 
 impl Machine {
     /// Begins to carry out a request.

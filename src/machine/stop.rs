@@ -3,21 +3,10 @@
 use tokio::time::Instant;
 
 use super::{
-    Action, Machine, Phase, Settled, Wait,
+    Action, Machine, Phase, Settled, StopCause, Wait,
     children::{State, Then},
 };
 use crate::policy::Shutdown;
-
-/// Why a supervisor stops.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StopCause {
-    /// Somebody asked for it.
-    Asked,
-    /// It was killed.
-    Killed,
-    /// This child asked for the end of the whole tree.
-    TerminateTree { child: u64 },
-}
 
 impl Machine {
     /// The children that were left behind, their threads still running.

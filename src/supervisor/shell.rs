@@ -1,4 +1,4 @@
-//! The shell acts: it turns what happens into inputs of the machine, and the machine's actions into deeds.
+//! The shell: it turns what happens into inputs of the machine, and has its actions [carried out](super::deeds).
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -7,7 +7,7 @@ use std::{
     task::{self, Poll},
 };
 
-use actix::{ActorContext, AsyncContext, Context, SpawnHandle};
+use actix::{AsyncContext, Context, SpawnHandle};
 use log::Level;
 use tokio::{
     sync::{
@@ -22,14 +22,11 @@ use super::{
     blueprint::{Blueprint, Declared},
 };
 use crate::{
-    child::{self, Handle, Link, Notice, Parent, TakenOn, panics},
-    event::{EndReason, EventKind},
+    child::{Handle, Notice, TakenOn, panics},
+    event::EventKind,
     failure::{Failure, Outcome},
     info::{StopReport, Unstopped},
-    machine::{
-        Action, End, Forced, Input, Machine, Progress, Refusal, Request, Settings, Settled,
-        StopCause, Wait,
-    },
+    machine::{Action, Input, Machine, Progress, Refusal, Request, Settings, Settled, Wait},
     token::ChildToken,
 };
 
@@ -45,20 +42,20 @@ pub(super) struct Shell {
     pub(super) machine: Machine,
     pub(super) children: BTreeMap<u64, Entry>,
     inbox: UnboundedReceiver<Notice>,
-    outbox: UnboundedSender<Notice>,
+    pub(super) outbox: UnboundedSender<Notice>,
     /// A `Tick` is on its way through the inbox.
     ticking: bool,
     timer: Option<(Instant, SpawnHandle)>,
-    waiting: HashMap<u64, Vec<(Wait, oneshot::Sender<Answer>)>>,
+    pub(super) waiting: HashMap<u64, Vec<(Wait, oneshot::Sender<Answer>)>>,
     actions: Vec<Action>,
     /// Sent when all actions have been carried out, so that they are true.
-    answers: Vec<(oneshot::Sender<Answer>, Answer)>,
+    pub(super) answers: Vec<(oneshot::Sender<Answer>, Answer)>,
     /// The failure that was told last.
-    latest: Option<Failure>,
+    pub(super) latest: Option<Failure>,
     /// What this supervisor ends with, if not in good order.
-    cause: Option<Failure>,
+    pub(super) cause: Option<Failure>,
     /// What was left behind at lower levels.
-    unstopped: Vec<Unstopped>,
+    pub(super) unstopped: Vec<Unstopped>,
 }
 
 /// A child, as the shell knows it.
@@ -66,10 +63,10 @@ pub(super) struct Entry {
     pub(super) child: TakenOn,
     pub(super) declared: bool,
     pub(super) last_failure: Option<Box<Failure>>,
-    life: u64,
-    handle: Option<Arc<dyn Handle>>,
+    pub(super) life: u64,
+    pub(super) handle: Option<Arc<dyn Handle>>,
     /// How its last incarnation has ended, until the machine has said what to make of it.
-    ended_with: Option<Failure>,
+    pub(super) ended_with: Option<Failure>,
 }
 
 /// Why a request was not carried out.
@@ -251,214 +248,8 @@ impl Shell {
         self.set_timer(ctx);
     }
 
-    fn carry_out(&mut self, action: Action, ctx: &mut Context<Supervisor>) {
-        match action {
-            Action::Start { child, life } => self.start_child(child, life),
-            Action::Ask { child, life } => self.reach(child, life, |handle| handle.ask()),
-            Action::Kill { child, life } => self.kill(child, life),
-            Action::Down { child } => {
-                if let Some(entry) = self.children.get(&child) {
-                    Arc::clone(&entry.child.kept).down();
-                }
-            }
-            Action::Settle { child, wait, outcome } => self.settle(child, wait, outcome),
-            Action::Ready { child } => {
-                self.tell_child(child, Level::Trace, |name, token| EventKind::ChildReady {
-                    name,
-                    token,
-                });
-            }
-            Action::Failed { child, forced, failures, restarting } => {
-                self.failed(child, forced, failures, restarting);
-            }
-            Action::Stopped { child } => self.stopped(child),
-            Action::StopTimeout { child, left_behind } => {
-                self.tell_child(child, Level::Warn, |name, token| EventKind::StopTimeout {
-                    name,
-                    token,
-                    left_behind,
-                });
-            }
-            Action::Ended { child, end } => self.ended(child, end),
-            Action::PauseEntered { pause } => {
-                self.tell(None, Level::Error, || EventKind::BackoffEntered { pause });
-            }
-            Action::PauseLeft => self.tell(None, Level::Info, || EventKind::BackoffLeft),
-            Action::StopBegun { cause } => match cause {
-                StopCause::TerminateTree { .. } => self.cause = self.latest.take(),
-                StopCause::Asked | StopCause::Killed => {}
-            },
-            Action::Finish { cause } => self.finish(cause, ctx),
-        }
-    }
-
-    fn start_child(&mut self, id: u64, life: u64) {
-        let Some(entry) = self.children.get_mut(&id) else { return };
-        entry.life = life;
-        match life - 1 {
-            0 => self.tell_child(id, Level::Debug, |name, token| EventKind::ChildStarted {
-                name,
-                token,
-            }),
-            restarts => self.tell_child(id, Level::Info, |name, token| EventKind::ChildRestarted {
-                name,
-                token,
-                restarts,
-            }),
-        }
-        let (outbox, token) = (self.outbox.clone(), self.token(id));
-        if let Some(entry) = self.children.get_mut(&id) {
-            let link = Link { parent: Some(Parent { outbox, token, life }) };
-            entry.handle = Some(Arc::clone(&entry.child.kept).start(link));
-        }
-    }
-
-    fn reach(&self, child: u64, life: u64, reach: impl FnOnce(&dyn Handle)) {
-        let entry = self.children.get(&child).filter(|entry| entry.life == life);
-        if let Some(handle) = entry.and_then(|entry| entry.handle.as_deref()) {
-            reach(handle);
-        }
-    }
-
-    /// A nested supervisor is not dropped but told, so that all those below it are gone before it is.
-    fn kill(&self, child: u64, life: u64) {
-        let nested = self.children.get(&child).and_then(|entry| entry.child.nested.as_ref());
-        if !nested.is_some_and(|nested| nested.tell(Notice::Kill)) {
-            self.reach(child, life, |handle| handle.kill());
-        }
-    }
-
-    fn settle(&mut self, child: u64, wait: Wait, outcome: Settled) {
-        let Some(waiting) = self.waiting.get_mut(&child) else { return };
-        let failure = match outcome {
-            Settled::Failed => self.latest.clone(),
-            _ => None,
-        };
-        for (_, sender) in waiting.extract_if(.., |(waits_for, _)| *waits_for == wait) {
-            self.answers.push((sender, (outcome, failure.clone())));
-        }
-        if waiting.is_empty() {
-            self.waiting.remove(&child);
-        }
-    }
-
-    fn failed(&mut self, child: u64, forced: Option<Forced>, failures: f64, restarting: bool) {
-        let Some(entry) = self.children.get_mut(&child) else { return };
-        let failure = match forced {
-            None => entry.ended_with.take().unwrap_or(Failure::Stopped),
-            Some(Forced::Killed) => Failure::Killed,
-            Some(Forced::StartTimeout(limit)) => Failure::StartTimeout(limit),
-        };
-        entry.last_failure = Some(Box::new(failure.clone()));
-        self.latest = Some(failure.clone());
-        let threshold = self.machine.threshold();
-        self.tell_child(child, Level::Warn, |name, token| EventKind::ChildFailed {
-            name,
-            token,
-            failure,
-            failures,
-            threshold,
-            restarting,
-        });
-    }
-
-    fn stopped(&mut self, child: u64) {
-        let failure = self.children.get_mut(&child).and_then(|entry| entry.ended_with.take());
-        // That it was killed is its shutdown, or a `StopTimeout` has said so.
-        let failure = failure.filter(|failure| !matches!(failure, Failure::Killed));
-        let loudest = if failure.is_some() { Level::Warn } else { Level::Debug };
-        self.tell_child(child, loudest, |name, token| EventKind::ChildStopped {
-            name,
-            token,
-            failure,
-        });
-    }
-
-    fn ended(&mut self, child: u64, end: End) {
-        let reason = match end {
-            End::Finished => EndReason::Finished,
-            End::Stopped => EndReason::Stopped,
-            End::Removed => EndReason::Removed,
-            End::Failed => EndReason::Failed(self.latest.clone().unwrap_or(Failure::Stopped)),
-        };
-        let loudest = if end == End::Failed { Level::Warn } else { Level::Info };
-        self.tell_child(child, loudest, |name, token| EventKind::ChildEnded {
-            name,
-            token,
-            reason,
-        });
-        if let Some(entry) = self.children.remove(&child) {
-            entry.child.kept.close();
-        }
-    }
-
-    fn finish(&mut self, cause: StopCause, ctx: &mut Context<Supervisor>) {
-        let failure = match cause {
-            StopCause::Asked => None,
-            StopCause::Killed => Some(Failure::Killed),
-            StopCause::TerminateTree { .. } => self.cause.take(),
-        };
-        let report = self.stop_report();
-        let unstopped = report.unstopped.len();
-        let loudest = if failure.is_some() { Level::Error } else { Level::Warn };
-        let (failure_told, failure_kept) = (failure.clone(), failure.clone());
-        self.tell(None, loudest, || EventKind::SupervisorStopped {
-            failure: failure_told,
-            unstopped,
-        });
-
-        let mut plan = self.blueprint.plan();
-        plan.ended = Some(failure_kept.map_or_else(|| Ok(report.clone()), Err));
-        plan.report = report;
-        drop(plan);
-
-        let outcome = match (cause, failure) {
-            (StopCause::TerminateTree { .. }, Some(failure)) => {
-                match self.blueprint.spec.propagate_termination {
-                    true => Outcome::TerminateTree(failure),
-                    false => Outcome::Finished,
-                }
-            }
-            (_, Some(failure)) => Outcome::Failed(failure),
-            (_, None) => Outcome::Stopped,
-        };
-        if let Some(scope) = child::current(ctx) {
-            scope.conclude(outcome);
-        }
-        ctx.terminate();
-    }
-
-    /// What was left behind, here and below, by path.
-    fn stop_report(&mut self) -> StopReport {
-        let name = |path: Vec<String>| {
-            let path = [vec![self.blueprint.bus.name().to_string()], path].concat();
-            Unstopped { path }
-        };
-        let here = self.machine.left_behind().filter_map(|id| self.children.get(&id));
-        let mut unstopped: Vec<_> =
-            here.map(|entry| name(vec![entry.child.name.to_string()])).collect();
-        unstopped.extend(self.unstopped.drain(..).map(|below| name(below.path)));
-        StopReport { unstopped }
-    }
-
     pub(super) fn token(&self, child: u64) -> ChildToken {
         ChildToken { supervisor: self.blueprint.id, child }
-    }
-
-    fn tell(&self, child: Option<&str>, loudest: Level, kind: impl FnOnce() -> EventKind) {
-        self.blueprint.bus.emit(child, loudest, kind);
-    }
-
-    fn tell_child(
-        &self,
-        child: u64,
-        loudest: Level,
-        kind: impl FnOnce(String, ChildToken) -> EventKind,
-    ) {
-        if let Some(entry) = self.children.get(&child) {
-            let name = &*entry.child.name;
-            self.tell(Some(name), loudest, || kind(name.to_owned(), self.token(child)));
-        }
     }
 
     /// One timer, at the machine's deadline (I6). One that is due earlier is left as it is: at that time it

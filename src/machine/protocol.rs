@@ -1,0 +1,173 @@
+//! What goes into the machine, and what comes out.
+
+use std::time::Duration;
+
+use crate::{
+    info::ChildKind,
+    policy::{ExitClass, RestartPolicy, Shutdown},
+};
+
+/// The settings of a supervisor that its decisions depend on.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Settings {
+    pub(crate) decay: Duration,
+    pub(crate) threshold: f64,
+    pub(crate) pause: Duration,
+    pub(crate) jitter: f64,
+    pub(crate) spread: Duration,
+    pub(crate) seed: u64,
+}
+
+/// The settings of a child that decisions about it depend on.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Terms {
+    pub(crate) policy: RestartPolicy,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) start_timeout: Option<Duration>,
+    pub(crate) kind: ChildKind,
+}
+
+impl Terms {
+    /// Whether a kill ends it for certain. Nothing ends a thread but the thread itself.
+    pub(super) fn can_be_killed(&self) -> bool {
+        match self.kind {
+            ChildKind::Actor | ChildKind::Service | ChildKind::Supervisor => true,
+            ChildKind::Blocking => false,
+        }
+    }
+}
+
+/// What happens to a supervisor, but for [`Request`]s about one child.
+#[derive(Clone, Debug)]
+pub(crate) enum Input {
+    /// A child is taken on. `life` is that of its last incarnation under an earlier machine, or 0;
+    /// a child `on_trial` is not kept unless its first start succeeds.
+    Add { child: u64, terms: Terms, life: u64, on_trial: bool },
+    /// An incarnation is ready.
+    Ready { child: u64, life: u64 },
+    /// An incarnation has ended and is gone.
+    Exited { child: u64, life: u64, exit: ExitClass },
+    /// The pause is to end now.
+    Resume,
+    /// Everything is to stop, in order.
+    Stop,
+    /// Everything is to end at once.
+    Kill,
+    /// The [`deadline`](Machine::deadline) may have come.
+    Tick,
+}
+
+/// What is to be done, and told.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Action {
+    /// Start an incarnation.
+    Start { child: u64, life: u64 },
+    /// Ask the incarnation to stop.
+    Ask { child: u64, life: u64 },
+    /// Drop the incarnation.
+    Kill { child: u64, life: u64 },
+    /// The child is without an incarnation and will be so for some time.
+    Down { child: u64 },
+    /// Who waits for this has an answer.
+    Settle { child: u64, wait: Wait, outcome: Settled },
+    /// The incarnation is ready.
+    Ready { child: u64 },
+    /// The incarnation has failed; what follows says what comes of it.
+    Failed { child: u64, forced: Option<Forced>, failures: f64, restarting: bool },
+    /// The child was stopped on request.
+    Stopped { child: u64 },
+    /// It did not stop in time. Dropped, or left behind.
+    StopTimeout { child: u64, left_behind: bool },
+    /// The child is gone for good: close its mailbox.
+    Ended { child: u64, end: End },
+    /// Restarts are stopped for this long.
+    PauseEntered { pause: Duration },
+    /// Restarts go on.
+    PauseLeft,
+    /// From now on nothing is restarted.
+    StopBegun { cause: StopCause },
+    /// Every child has stopped or was left behind.
+    Finish { cause: StopCause },
+}
+
+/// What somebody may wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// The first incarnation is ready.
+    Ready,
+    /// A new incarnation has been started.
+    Started,
+    /// The incarnation has ended.
+    Stopped,
+}
+
+/// How the waiting ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// It has happened.
+    Done,
+    /// The first start failed.
+    Failed,
+    /// Another request about the child came between.
+    Superseded,
+    /// The supervisor stops.
+    Stopping,
+    /// The child did not stop in time, and cannot be killed.
+    Timeout,
+}
+
+/// Why a child is gone for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Finished,
+    Stopped,
+    Failed,
+    Removed,
+}
+
+/// What somebody asks of one child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    Remove,
+    Restart,
+    Terminate,
+    Kill,
+}
+
+/// What has come of a request so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// It is carried out.
+    Done,
+    /// An [`Action::Settle`] for this will follow.
+    Until(Wait),
+    /// It stands, but the child's incarnation is over its limit and cannot be killed.
+    Overdue,
+}
+
+/// Why a request is not carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// There is no such child, or it is being removed.
+    NotFound,
+    /// The supervisor stops.
+    Stopping,
+}
+
+/// Why a supervisor stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StopCause {
+    /// Somebody asked for it.
+    Asked,
+    /// It was killed.
+    Killed,
+    /// This child asked for the end of the whole tree.
+    TerminateTree { child: u64 },
+}
+
+/// A failure that the supervisor itself has brought about.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Forced {
+    Killed,
+    StartTimeout(Duration),
+}
