@@ -8,6 +8,7 @@ pub(crate) mod panics;
 mod service;
 
 use std::{
+    any::type_name,
     fmt,
     future::Future,
     sync::{Arc, Mutex},
@@ -20,7 +21,7 @@ use actix::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::kept::{Factory, Kept};
+use self::kept::{Factory, Kept, Recipe};
 pub use self::{context::SupervisedContext, panics::install_panic_hook, service::ServiceActor};
 pub(crate) use self::{
     context::current,
@@ -29,12 +30,13 @@ pub(crate) use self::{
     link::{Link, Nested, Notice, Parent},
 };
 use crate::{
-    error::SpecError,
-    failure::{BoxError, Exit},
+    backoff::Backoff,
+    error::{ReplaceError, SpecError},
+    failure::{BoxError, Exit, Failure},
     info::ChildKind,
     machine::Terms,
-    policy::{RestartPolicy, Shutdown, WhileDown},
-    spec::check,
+    policy::{AutoShutdown, Decision, RestartPolicy, Shutdown, WhileDown},
+    spec::{Spec, check},
     token::ChildToken,
 };
 
@@ -77,7 +79,14 @@ pub struct ChildSpec<A: Actor<Context = Context<A>>> {
     drain: bool,
     while_down: WhileDown,
     capacity: Option<usize>,
+    backoff: Option<Backoff>,
+    give_up_after: Option<u32>,
+    significant: bool,
+    decide: Option<Rule>,
 }
+
+/// What is to be done about a failure, in the user's words.
+pub(crate) type Rule = Arc<dyn Fn(&Failure) -> Decision + Send + Sync>;
 
 impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// A child that is an actor. The factory makes a fresh one for every incarnation, on the thread where it runs.
@@ -140,6 +149,10 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             drain: false,
             while_down: WhileDown::default(),
             capacity: None,
+            backoff: None,
+            give_up_after: None,
+            significant: false,
+            decide: None,
         }
     }
 
@@ -185,6 +198,53 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         self
     }
 
+    /// The delay before each restart; none unless set: it is restarted at once.
+    ///
+    /// The supervisor's pause holds as well: the child restarts when both are over.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = Some(backoff);
+        self
+    }
+
+    /// After this many failures in a row, one or more, the child has failed for good; never unless set.
+    ///
+    /// Failures are in a row when none comes after a healthy time, as in [`Backoff::reset_after`]; without
+    /// a backoff that is 10 s. What has failed for good ends with [`OnLimit::Backoff`](crate::OnLimit), and makes
+    /// its supervisor fail with [`OnLimit::Escalate`](crate::OnLimit).
+    pub fn give_up_after(mut self, consecutive: u32) -> Self {
+        self.give_up_after = Some(consecutive);
+        self
+    }
+
+    /// Decides about each failure by its reason, in place of the [restart policy](Self::restart). Akka's decider.
+    ///
+    /// It is not asked about ends that are no failures: [`finish`](SupervisedContext::finish), a stop that the policy does not
+    /// restart, a stop on request. It runs on the supervisor's thread; a panic in it counts as [`Decision::Restart`].
+    ///
+    /// ```
+    /// use actix_supervisor::{CancellationToken, ChildSpec, Decision, Failure};
+    ///
+    /// let spec = ChildSpec::service("reader", |_: CancellationToken| async { std::fs::read("in").map(drop) })
+    ///     .decide(|failure| match failure {
+    ///         Failure::Error(error) if error.is::<std::io::Error>() => Decision::Restart,
+    ///         Failure::Panic(_) => Decision::Escalate,
+    ///         _ => Decision::End,
+    ///     });
+    /// # let _ = spec;
+    /// ```
+    pub fn decide(mut self, by: impl Fn(&Failure) -> Decision + Send + Sync + 'static) -> Self {
+        self.decide = Some(Arc::new(by));
+        self
+    }
+
+    /// Whether its end concerns the supervisor's [`auto_shutdown`](crate::Spec::auto_shutdown); false unless set. OTP's term.
+    ///
+    /// Only for children that end: transient and temporary ones of a supervisor that is set to stop by itself.
+    pub fn significant(mut self, yes: bool) -> Self {
+        self.significant = yes;
+        self
+    }
+
     /// What becomes of messages while no incarnation is running; [`WhileDown::Queue`] unless set.
     pub fn while_down(mut self, senders: WhileDown) -> Self {
         self.while_down = senders;
@@ -202,7 +262,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         self
     }
 
-    fn check(&self) -> Result<(), SpecError> {
+    fn check(&self, supervisor: &Spec) -> Result<(), SpecError> {
         let of = || format!("child {:?}", self.name);
         check(!self.name.is_empty(), of, "name", &self.name, "not empty")?;
         let timeout = self.start_timeout;
@@ -215,31 +275,76 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         )?;
         let capacity = self.capacity.unwrap_or(MAILBOX_CAPACITY);
         let allowed = "less than a quarter of usize::MAX";
-        check(capacity < CAPACITY_LIMIT, of, "mailbox_capacity", &capacity, allowed)
+        check(capacity < CAPACITY_LIMIT, of, "mailbox_capacity", &capacity, allowed)?;
+        check(self.give_up_after != Some(0), of, "give_up_after", &0, "one or more")?;
+        let ends = self.policy != RestartPolicy::Permanent;
+        let allowed = "not for a permanent child, which does not end";
+        check(!self.significant || ends, of, "significant", &true, allowed)?;
+        let watched = supervisor.auto_shutdown != AutoShutdown::Never;
+        let allowed = "only where the supervisor's auto_shutdown is not Never";
+        check(!self.significant || watched, of, "significant", &true, allowed)
     }
 
     /// Checks it, and splits it into what the machine and what the shell of its supervisor need.
-    pub(crate) fn take_on(self, default: Duration) -> Result<TakenOn, SpecError> {
-        if let Err(error) = self.check() {
+    pub(crate) fn take_on(self, supervisor: &Spec) -> Result<TakenOn, SpecError> {
+        if let Err(error) = self.check(supervisor) {
             panics::discard(self);
             return Err(error);
         }
+        let (name, terms) = (Arc::from(self.name.as_str()), self.terms(supervisor));
+        let recipe =
+            Recipe { factory: self.factory, drain: self.drain, while_down: self.while_down };
+        let kept = Arc::new(Kept::new(self.receiver, self.alias, recipe, self.nested.clone()));
+        Ok(TakenOn { name, terms, kept, nested: self.nested, decide: self.decide })
+    }
+
+    fn terms(&self, supervisor: &Spec) -> Terms {
         let default = match self.kind {
             ChildKind::Supervisor => Shutdown::Infinite,
             ChildKind::Actor | ChildKind::Service | ChildKind::Blocking => {
-                Shutdown::Timeout(default)
+                Shutdown::Timeout(supervisor.shutdown_timeout)
             }
         };
-        let terms = Terms {
+        Terms {
             policy: self.policy,
             shutdown: self.shutdown.unwrap_or(default),
             start_timeout: self.start_timeout,
             kind: self.kind,
+            backoff: self.backoff.clone().map(Box::new),
+            give_up_after: self.give_up_after,
+            significant: self.significant,
+        }
+    }
+
+    /// Puts this in the place of the spec by which a child was taken on.
+    pub(crate) fn replace(self, old: &mut TakenOn, supervisor: &Spec) -> Result<(), ReplaceError> {
+        if let Err(error) = self.check(supervisor) {
+            panics::discard(self);
+            return Err(error.into());
+        }
+        let kept = Arc::clone(&old.kept).into_any().downcast::<Kept<A>>();
+        let same_kind = self.kind == old.terms.kind && self.nested.is_none();
+        let Some(kept) = kept.ok().filter(|_| same_kind) else {
+            let (child, given) = (old.name.to_string(), self.describe());
+            panics::discard(self);
+            return Err(ReplaceError::WrongType { child, given });
         };
-        let (drain, while_down, nested) = (self.drain, self.while_down, self.nested.clone());
-        let kept =
-            Kept::new(self.receiver, self.alias, self.factory, drain, while_down, self.nested);
-        Ok(TakenOn { name: Arc::from(self.name), terms, kept: Arc::new(kept), nested })
+        old.terms = self.terms(supervisor);
+        old.name = Arc::from(self.name);
+        old.decide = self.decide;
+        let recipe =
+            Recipe { factory: self.factory, drain: self.drain, while_down: self.while_down };
+        kept.replace(recipe, self.capacity);
+        Ok(())
+    }
+
+    fn describe(&self) -> String {
+        match self.kind {
+            ChildKind::Actor => format!("actor of type {}", type_name::<A>()),
+            ChildKind::Service => "service".to_owned(),
+            ChildKind::Blocking => "blocking service".to_owned(),
+            ChildKind::Supervisor => "supervisor".to_owned(),
+        }
     }
 }
 
@@ -252,6 +357,7 @@ pub(crate) struct TakenOn {
     pub(crate) terms: Terms,
     pub(crate) kept: Arc<dyn AnyKept>,
     pub(crate) nested: Option<Arc<dyn Nested>>,
+    pub(crate) decide: Option<Rule>,
 }
 
 impl ChildSpec<ServiceActor> {

@@ -24,6 +24,13 @@ pub enum AddError {
     /// The supervisor is stopping.
     #[error("the supervisor is stopping")]
     Stopping,
+    /// It has as many children as its [`max_children`](crate::Spec::max_children) allows.
+    #[error("the supervisor has {max} children, and may have no more")]
+    #[non_exhaustive]
+    TooManyChildren {
+        /// How many it may have.
+        max: usize,
+    },
     /// The child's spec makes no sense.
     #[error(transparent)]
     Spec(#[from] SpecError),
@@ -70,4 +77,25 @@ pub enum ChildError {
     /// carried out when the child stops after all.
     #[error("the child did not stop in time")]
     Timeout,
+}
+
+/// Why [`Replace`](crate::Replace) failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplaceError {
+    /// The child is of another actor type, or it is a supervisor, whose children are its own.
+    #[error("child {child:?} cannot be replaced by a spec of another type: {given}")]
+    #[non_exhaustive]
+    WrongType {
+        /// The child's name.
+        child: String,
+        /// What the new spec is for.
+        given: String,
+    },
+    /// The new spec makes no sense.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// As for a [`Restart`](crate::Restart).
+    #[error(transparent)]
+    Child(#[from] ChildError),
 }

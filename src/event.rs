@@ -108,6 +108,14 @@ pub enum EventKind {
     },
     /// The pause is over, and what waited is restarted.
     BackoffLeft,
+    /// Too much has failed, and the supervisor fails.
+    #[non_exhaustive]
+    LimitReached {
+        /// Its failure meter.
+        failures: f64,
+        /// What the meter has exceeded.
+        threshold: f64,
+    },
     /// A supervisor was started.
     SupervisorStarted,
     /// A supervisor has stopped.
@@ -130,6 +138,8 @@ pub enum EndReason {
     Stopped,
     /// It failed, and is not restarted.
     Failed(Failure),
+    /// It had failed [too often in a row](crate::ChildSpec::give_up_after); this is its last failure.
+    GaveUp(Failure),
     /// [`Remove`](crate::Remove).
     Removed,
 }
@@ -145,6 +155,7 @@ impl EventKind {
             }
             Self::ChildEnded { reason, .. } => match reason {
                 EndReason::Failed(_) => Level::Warn,
+                EndReason::GaveUp(_) => Level::Error,
                 EndReason::Finished | EndReason::Stopped | EndReason::Removed => Level::Info,
             },
             Self::SupervisorStopped { failure: Some(_), .. } => Level::Error,
@@ -153,7 +164,7 @@ impl EventKind {
             Self::ChildFailed { .. } | Self::StopTimeout { .. } | Self::ChildStopped { .. } => {
                 Level::Warn
             }
-            Self::BackoffEntered { .. } => Level::Error,
+            Self::BackoffEntered { .. } | Self::LimitReached { .. } => Level::Error,
         }
     }
 }
@@ -195,6 +206,9 @@ impl fmt::Display for EventKind {
             Self::BackoffEntered { pause } => {
                 write!(f, "too many failures, nothing is restarted for {pause:.1?}")
             }
+            Self::LimitReached { failures, threshold } => {
+                write!(f, "too many failures ({failures:.2} of {threshold}), the supervisor fails")
+            }
             Self::BackoffLeft => f.write_str("the pause is over, what waited is restarted"),
             Self::SupervisorStarted => f.write_str("supervisor started"),
             Self::SupervisorStopped { failure, unstopped } => {
@@ -217,6 +231,7 @@ impl fmt::Display for EndReason {
             Self::Finished => f.write_str("it has finished"),
             Self::Stopped => f.write_str("it stopped by itself"),
             Self::Failed(failure) => write!(f, "{failure}"),
+            Self::GaveUp(failure) => write!(f, "failed too often in a row: {failure}"),
             Self::Removed => f.write_str("removed"),
         }
     }

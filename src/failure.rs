@@ -28,6 +28,22 @@ pub enum Failure {
     /// It was not ready within its [`start_timeout`](crate::ChildSpec::start_timeout).
     #[error("not ready within {0:?}")]
     StartTimeout(Duration),
+    /// A supervisor has given up over a failure of one of its children: that is its own failure.
+    ///
+    /// `last`, which is its source too, leads down to the first failure, level by level.
+    #[error("{} gave up over its child {}: {last}", .path[0], .path[1])]
+    #[non_exhaustive]
+    LimitReached {
+        /// The supervisor's name, and the child's.
+        path: [String; 2],
+        /// The supervisor's failure meter.
+        failures: f64,
+        /// Above this reading of the meter the limit was reached; a child may also have been given up for another reason.
+        threshold: f64,
+        /// The child's failure.
+        #[source]
+        last: Box<Failure>,
+    },
 }
 
 impl Failure {

@@ -101,6 +101,10 @@ pub struct ChildInfo {
     pub restarts: u64,
     /// What its last failure was.
     pub last_failure: Option<Failure>,
+    /// How many failures in a row it had, none of them after a [healthy time](crate::Backoff::reset_after).
+    pub failures_in_row: u32,
+    /// When its next incarnation is due, if that is a matter of time: of its backoff, or of the supervisor's pause.
+    pub next_start: Option<Instant>,
     pub(crate) addr: AddrRef,
 }
 

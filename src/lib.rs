@@ -2,6 +2,7 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make times of their own"))]
 
+mod backoff;
 mod bus;
 mod child;
 mod error;
@@ -19,8 +20,9 @@ mod token;
 pub use tokio_util::sync::CancellationToken;
 
 pub use crate::{
+    backoff::Backoff,
     child::{Child, ChildSpec, ServiceActor, SupervisedContext, install_panic_hook},
-    error::{AddError, ChildError, RemoveError, SpecError},
+    error::{AddError, ChildError, RemoveError, ReplaceError, SpecError},
     event::{EndReason, Event, EventKind},
     failure::{BoxError, Exit, Failure, PanicInfo},
     info::{
@@ -28,10 +30,13 @@ pub use crate::{
         SupervisorStatus, TreeNode, Unstopped,
     },
     messages::{
-        Add, AddAndWait, Join, Kill, List, Remove, RemoveAndWait, Restart, Resume, Status, Stop,
-        Subscribe, Terminate, Tree,
+        Add, AddAndWait, Join, Kill, List, Remove, RemoveAndWait, Replace, Restart, Resume, Status,
+        Stop, Subscribe, Terminate, Tree,
     },
-    policy::{RestartPolicy, Shutdown, WhileDown},
+    policy::{
+        AutoShutdown, Decision, OnLimit, OnPanic, RestartPolicy, Shutdown, ShutdownOrder,
+        StartFailure, Strategy, WhileDown,
+    },
     spec::Spec,
     supervisor::Supervisor,
     token::ChildToken,

@@ -7,7 +7,10 @@
 //!
 //! The invariants cited as *I1* to *I9* are those of `docs/design.md`.
 
+mod child;
 mod children;
+mod failing;
+mod group;
 mod meter;
 mod protocol;
 mod requests;
@@ -20,16 +23,18 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub(crate) use self::protocol::{
-    Action, End, Forced, Input, Progress, Refusal, Request, Settings, Settled, StopCause, Terms,
-    Wait,
+    Action, End, Forced, Input, Listed, Progress, Refusal, Request, Settings, Settled, StopCause,
+    Terms, Wait,
 };
 use self::{
-    children::{Child, Children, Slot, State, Then, Until},
+    child::{Child, Slot, State, Then, Until},
+    children::Children,
+    group::Group,
     meter::Meter,
 };
 use crate::{
-    info::{ChildCounts, ChildState, SupervisorState},
-    policy::ExitClass,
+    info::{ChildCounts, SupervisorState},
+    policy::{Decision, ExitClass, RestartPolicy},
 };
 
 /// How many timers one [`Input::Tick`] serves at most, so that a storm of restarts comes in slices.
@@ -59,6 +64,13 @@ pub(crate) struct Machine {
     phase: Phase,
     meter: Meter,
     children: Children,
+    group: Option<Group>,
+    /// Whether what was declared has been started.
+    up: bool,
+    /// How many pauses there were without a quiet time after one of them.
+    pauses: u32,
+    /// When the last failure was counted, or the last pause ended.
+    trouble_at: Option<Instant>,
     rng: fastrand::Rng,
 }
 
@@ -68,6 +80,10 @@ impl Machine {
             phase: Phase::Running,
             meter: Meter::new(settings.decay),
             children: Children::default(),
+            group: None,
+            up: false,
+            pauses: 0,
+            trouble_at: None,
             rng: fastrand::Rng::with_seed(settings.seed),
             settings,
         }
@@ -75,21 +91,35 @@ impl Machine {
 
     pub(crate) fn handle(&mut self, input: Input, now: Instant, out: &mut Vec<Action>) {
         match input {
-            Input::Add { child, terms, life, on_trial } => {
-                self.children.insert(child, terms, life, on_trial);
+            Input::Declare { child, terms, life } => {
+                self.children.insert(child, terms, life, false);
+            }
+            Input::Start => self.start_declared(now, out),
+            Input::Add { child, terms, on_trial } => {
+                self.children.insert(child, terms, 0, on_trial);
                 self.start(child, now, out);
             }
-            Input::Ready { child, life } => self.ready(child, life, out),
-            Input::Exited { child, life, exit } => self.exited(child, life, exit, now, out),
+            Input::Retune { child, terms } => self.children.set_terms(child, terms),
+            Input::Ready { child, life } => self.ready(child, life, now, out),
+            Input::Exited { child, life, exit, decision } => {
+                self.exited(child, life, exit, decision, now, out);
+            }
             Input::Resume => {
                 if let Phase::Paused { .. } = self.phase {
                     self.leave_pause(now, out);
                 }
             }
             Input::Stop => self.begin_stop(StopCause::Asked, now, out),
-            Input::Kill => self.kill_all(now, out),
+            Input::Kill => self.kill_all(out),
             Input::Tick => self.tick(now, out),
         }
+        self.go_on(now, out);
+    }
+
+    /// Takes the next steps of what is going on: a stop, or the restart of a group.
+    fn go_on(&mut self, now: Instant, out: &mut Vec<Action>) {
+        self.go_on_stopping(now, out);
+        self.go_on_with_group(now, out);
     }
 
     /// When it wants to be told that time has passed. One that waits for nothing has none (I6).
@@ -126,11 +156,66 @@ impl Machine {
         self.children.restarts()
     }
 
-    /// The children that are listed, in start order, each with its state and its restarts.
-    pub(crate) fn list(&self) -> impl Iterator<Item = (u64, ChildState, u64)> + '_ {
-        let shown =
-            |(&id, child): (&u64, &Child)| Some((id, child.state.shown()?, child.restarts()));
-        self.children.iter().filter_map(shown)
+    /// The children that are listed, in start order.
+    pub(crate) fn list(&self) -> impl Iterator<Item = Listed> + '_ {
+        let pause = match self.phase {
+            Phase::Paused { until } => Some(until),
+            Phase::Running | Phase::Stopping { .. } | Phase::Finished => None,
+        };
+        let listed = move |(&id, child): (&u64, &Child)| {
+            let next_start = match child.state {
+                State::BackingOff { until: Until::Due(slot) } => Some(slot.at).max(pause),
+                State::BackingOff { until: Until::PauseEnds(_) } => pause,
+                State::BackingOff { until: Until::Turn }
+                | State::Starting { .. }
+                | State::Running
+                | State::Stopping { .. }
+                | State::Terminated => None,
+            };
+            let (restarts, failures_in_row) = (child.restarts(), child.row);
+            Some(Listed { id, state: child.shown()?, restarts, failures_in_row, next_start })
+        };
+        self.children.iter().filter_map(listed)
+    }
+
+    /// Whether this exit is a failure about which the child's own rule is to be asked.
+    pub(crate) fn decides(&self, id: u64, life: u64, exit: ExitClass) -> bool {
+        let Some(child) = self.children.get(id).filter(|child| child.life == life) else {
+            return false;
+        };
+        match (child.state, exit) {
+            (State::Stopping { then: Then::Fail(_), .. }, _) => true,
+            (State::Starting { .. } | State::Running, ExitClass::Failed) => {
+                self.restarts_anything()
+            }
+            (State::Starting { .. } | State::Running, ExitClass::Stopped) => {
+                self.restarts_anything() && child.terms.policy.restarts(exit)
+            }
+            (
+                State::Starting { .. } | State::Running,
+                ExitClass::Finished | ExitClass::TerminateTree,
+            )
+            | (State::Stopping { .. } | State::BackingOff { .. } | State::Terminated, _) => false,
+        }
+    }
+
+    /// The failure that the supervisor itself is bringing about, if it is.
+    pub(crate) fn forced(&self, id: u64) -> Option<Forced> {
+        match self.children.get(id)?.state {
+            State::Stopping { then: Then::Fail(forced), .. } => Some(forced),
+            State::Stopping { .. }
+            | State::Starting { .. }
+            | State::Running
+            | State::BackingOff { .. }
+            | State::Terminated => None,
+        }
+    }
+
+    fn restarts_anything(&self) -> bool {
+        match self.phase {
+            Phase::Running | Phase::Paused { .. } => true,
+            Phase::Stopping { .. } | Phase::Finished => false,
+        }
     }
 
     fn start(&mut self, child: u64, now: Instant, out: &mut Vec<Action>) {
@@ -140,13 +225,12 @@ impl Machine {
         out.push(Action::Start { child, life });
     }
 
-    fn ready(&mut self, id: u64, life: u64, out: &mut Vec<Action>) {
+    fn ready(&mut self, id: u64, life: u64, now: Instant, out: &mut Vec<Action>) {
         let Some(child) = self.children.get(id) else { return };
         match child.state {
             State::Starting { .. } if child.life == life => {
                 let on_trial = child.on_trial;
-                self.children.end_trial(id);
-                self.children.set(id, State::Running);
+                self.children.set_ready(id, now);
                 out.push(Action::Ready { child: id });
                 if on_trial {
                     out.push(Action::Settle {
@@ -165,28 +249,42 @@ impl Machine {
         }
     }
 
-    fn exited(&mut self, id: u64, life: u64, exit: ExitClass, now: Instant, out: &mut Vec<Action>) {
+    fn exited(
+        &mut self,
+        id: u64,
+        life: u64,
+        exit: ExitClass,
+        decision: Option<Decision>,
+        now: Instant,
+        out: &mut Vec<Action>,
+    ) {
         let Some(child) = self.children.get(id) else { return };
         if child.life != life || !child.state.is_up() {
             return; // I3
         }
         match child.state {
-            State::Stopping { then, .. } => self.stopped(id, then, now, out),
+            State::Stopping { then, .. } => self.stopped(id, then, decision, now, out),
             State::Starting { .. }
             | State::Running
             | State::BackingOff { .. }
             | State::Terminated => {
-                self.ended_by_itself(id, exit, now, out);
+                self.ended_by_itself(id, exit, decision, now, out);
             }
         }
-        self.go_on_stopping(now, out);
     }
 
     /// An incarnation has ended that had been asked to stop, or was killed (I7).
-    fn stopped(&mut self, child: u64, then: Then, now: Instant, out: &mut Vec<Action>) {
+    fn stopped(
+        &mut self,
+        child: u64,
+        then: Then,
+        decision: Option<Decision>,
+        now: Instant,
+        out: &mut Vec<Action>,
+    ) {
         match then {
             Then::Fail(_) => {}
-            Then::Restart | Then::Terminate | Then::Forget | Then::Shutdown => {
+            Then::Restart | Then::Terminate | Then::Forget | Then::Regroup | Then::Shutdown => {
                 out.push(Action::Stopped { child });
             }
         }
@@ -200,13 +298,27 @@ impl Machine {
                 out.push(Action::Down { child });
             }
             Then::Forget => self.end(child, End::Removed, out),
+            Then::Regroup if self.is_temporary(child) => self.end(child, End::Stopped, out),
+            Then::Regroup => self.regroup(child, now, out),
             Then::Shutdown => self.children.remove(child),
-            Then::Fail(forced) => self.failed(child, Some(forced), now, out),
+            Then::Fail(forced) => self.failed(child, Some(forced), decision, now, out),
         }
         out.push(Action::Settle { child, wait: Wait::Stopped, outcome: Settled::Done });
     }
 
-    fn ended_by_itself(&mut self, id: u64, exit: ExitClass, now: Instant, out: &mut Vec<Action>) {
+    fn is_temporary(&self, id: u64) -> bool {
+        let child = self.children.get(id);
+        child.is_some_and(|child| child.terms.policy == RestartPolicy::Temporary)
+    }
+
+    fn ended_by_itself(
+        &mut self,
+        id: u64,
+        exit: ExitClass,
+        decision: Option<Decision>,
+        now: Instant,
+        out: &mut Vec<Action>,
+    ) {
         if let Phase::Stopping { .. } = self.phase {
             // It would have been asked to stop in its turn; its end crossed that.
             match exit {
@@ -224,10 +336,10 @@ impl Machine {
                 self.end(id, End::Failed, out);
                 self.begin_stop(StopCause::TerminateTree { child: id }, now, out);
             }
-            ExitClass::Failed => self.failed(id, None, now, out),
-            ExitClass::Stopped if self.keeps(id, exit) => self.failed(id, None, now, out),
-            ExitClass::Stopped => self.end(id, End::Stopped, out),
-            ExitClass::Finished => self.end(id, End::Finished, out),
+            ExitClass::Failed => self.failed(id, None, decision, now, out),
+            ExitClass::Stopped if self.keeps(id, exit) => self.failed(id, None, decision, now, out),
+            ExitClass::Stopped => self.ended(id, End::Stopped, now, out),
+            ExitClass::Finished => self.ended(id, End::Finished, now, out),
         }
     }
 
@@ -238,79 +350,12 @@ impl Machine {
             .is_some_and(|child| child.on_trial || child.terms.policy.restarts(exit))
     }
 
-    /// A failure, which the child brought about or (`forced`) the supervisor itself.
-    fn failed(&mut self, id: u64, forced: Option<Forced>, now: Instant, out: &mut Vec<Action>) {
-        let Some(child) = self.children.get(id) else { return };
-        if child.on_trial || !child.terms.policy.restarts(ExitClass::Failed) {
-            self.tell_failed(id, forced, false, now, out);
-            return self.end(id, End::Failed, out);
-        }
-        match self.phase {
-            Phase::Running => {
-                let failures = self.meter.raise(now);
-                self.tell_failed(id, forced, true, now, out);
-                if failures > self.settings.threshold {
-                    self.enter_pause(now, out);
-                    self.wait_for_pause(id, out);
-                } else {
-                    self.start(id, now, out);
-                }
-            }
-            Phase::Paused { .. } => {
-                self.tell_failed(id, forced, true, now, out);
-                self.wait_for_pause(id, out);
-            }
-            // Nothing is restarted any more: a kill has crossed the stop.
-            Phase::Stopping { .. } | Phase::Finished => self.children.remove(id),
-        }
-    }
-
-    fn tell_failed(
-        &self,
-        child: u64,
-        forced: Option<Forced>,
-        restarting: bool,
-        now: Instant,
-        out: &mut Vec<Action>,
-    ) {
-        out.push(Action::Failed { child, forced, failures: self.meter.read(now), restarting });
-    }
-
     fn end(&mut self, child: u64, end: End, out: &mut Vec<Action>) {
         if self.children.get(child).is_some_and(|child| child.on_trial) {
             out.push(Action::Settle { child, wait: Wait::Ready, outcome: Settled::Failed });
         }
         self.children.remove(child);
         out.push(Action::Ended { child, end });
-    }
-
-    fn enter_pause(&mut self, now: Instant, out: &mut Vec<Action>) {
-        let stretch = 1.0 + self.settings.jitter * self.rng.f64();
-        let stretched = self.settings.pause.as_secs_f64() * stretch;
-        let pause = Duration::try_from_secs_f64(stretched).unwrap_or(self.settings.pause);
-        self.phase = Phase::Paused { until: after(now, pause) };
-        out.push(Action::PauseEntered { pause });
-    }
-
-    fn wait_for_pause(&mut self, child: u64, out: &mut Vec<Action>) {
-        let until = Until::PauseEnds(self.children.queue_end());
-        self.children.set(child, State::BackingOff { until });
-        out.push(Action::Down { child });
-    }
-
-    /// What waited becomes due, spread over the settings' time, in the order in which it failed.
-    fn leave_pause(&mut self, now: Instant, out: &mut Vec<Action>) {
-        self.phase = Phase::Running;
-        self.meter.reset();
-        out.push(Action::PauseLeft);
-        let waiting = self.children.queued();
-        let step = self.settings.spread.as_secs_f64() / waiting.len().max(1) as f64;
-        for (index, child) in waiting.into_iter().enumerate() {
-            let wait = Duration::try_from_secs_f64(step * index as f64).unwrap_or(FAR);
-            let due = self.children.slot(after(now, wait));
-            self.children.set(child, State::BackingOff { until: Until::Due(due) });
-        }
-        self.serve_timers(now, out);
     }
 
     fn tick(&mut self, now: Instant, out: &mut Vec<Action>) {
@@ -331,16 +376,8 @@ impl Machine {
                     let limit = child.terms.start_timeout.unwrap_or_default();
                     self.kill(id, Then::Fail(Forced::StartTimeout(limit)), now, out);
                 }
-                State::BackingOff { .. } => match self.phase {
-                    Phase::Paused { .. } => self.wait_for_pause(id, out),
-                    Phase::Running | Phase::Stopping { .. } | Phase::Finished => {
-                        self.start(id, now, out)
-                    }
-                },
-                State::Stopping { then, .. } => {
-                    self.give_up(id, then, out);
-                    self.go_on_stopping(now, out);
-                }
+                State::BackingOff { .. } => self.is_due(id, now, out),
+                State::Stopping { then, .. } => self.give_up(id, then, out),
                 State::Running | State::Terminated => return,
             }
         }

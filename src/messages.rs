@@ -9,7 +9,7 @@ use actix::{Actor, Context, Message, Recipient};
 
 use crate::{
     child::{Child, ChildSpec},
-    error::{AddError, ChildError, RemoveError},
+    error::{AddError, ChildError, RemoveError, ReplaceError},
     event::Event,
     failure::Failure,
     info::{ChildInfo, StopReport, SupervisorStatus, TreeNode},
@@ -22,7 +22,7 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`AddError::Stopping`], [`AddError::Spec`].
+/// [`AddError::Stopping`], [`AddError::TooManyChildren`], [`AddError::Spec`].
 ///
 /// ```
 /// use actix::prelude::*;
@@ -103,6 +103,23 @@ pub struct Restart(pub ChildToken);
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "Result<(), ChildError>")]
 pub struct Terminate(pub ChildToken);
+
+/// Swaps the spec of a child for another one for the same actor type: a change of configuration while all goes on.
+///
+/// The child keeps its mailbox, its address, its token and its place in the start order; the new spec gives everything else: name,
+/// factory, policies, limits. If it is up, it is stopped in an orderly way and started anew, and the answer comes when the new
+/// incarnation has been started; if it is down, it stays so until it would have been started anyway. The new spec's own address is closed.
+///
+/// # Errors
+///
+/// [`ReplaceError::WrongType`] for another actor type, for a service in place of a blocking one or the other way round, and for a nested
+/// supervisor; [`ReplaceError::Spec`]; and as [`Restart`].
+#[derive(Debug)]
+pub struct Replace<A: Actor<Context = Context<A>>>(pub ChildToken, pub ChildSpec<A>);
+
+impl<A: Actor<Context = Context<A>>> Message for Replace<A> {
+    type Result = Result<(), ReplaceError>;
+}
 
 /// Ends an incarnation at once, as a failure: [`Failure::Killed`]. For drills and tests. A child that is down
 /// stays as it is.

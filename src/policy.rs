@@ -85,6 +85,89 @@ pub enum WhileDown {
     Reject,
 }
 
+/// Who is restarted when a child fails; the terms and their meanings are OTP's.
+///
+/// The siblings that a strategy sweeps down stop in reverse start order, each within its own limit, and all
+/// start again in order, each when the one before it is ready. Their stops are no failures. A sibling that is
+/// [`Temporary`](RestartPolicy::Temporary) does not come back, and one that was
+/// [terminated](crate::Terminate) stays down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Strategy {
+    /// The failed child only. For children that know nothing of each other.
+    #[default]
+    OneForOne,
+    /// All children. For children that cannot go on without each other.
+    OneForAll,
+    /// The failed child and those started after it. For children that need those before them.
+    RestForOne,
+}
+
+/// What a supervisor does when its failure meter exceeds the threshold, or a child has
+/// [failed for good](crate::ChildSpec::give_up_after).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OnLimit {
+    /// suture's answer: it pauses all restarts for a while. A child that has failed for good ends.
+    #[default]
+    Backoff,
+    /// OTP's answer: it stops its children in order and fails to the supervisor above it; at the root,
+    /// [`serve`](crate::Supervisor::serve) returns that failure.
+    Escalate,
+}
+
+/// What a supervisor does about a child that fails before it was ever ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum StartFailure {
+    /// It treats that like any failure.
+    #[default]
+    Retry,
+    /// It fails: OTP's answer to a child that cannot start. Those that were started stop in reverse order.
+    Escalate,
+}
+
+/// Whether a supervisor stops by itself when its [significant](crate::ChildSpec::significant) children have ended; OTP's terms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AutoShutdown {
+    /// It does not.
+    #[default]
+    Never,
+    /// When one of them has ended.
+    AnySignificant,
+    /// When the last of them has ended.
+    AllSignificant,
+}
+
+/// In which order a supervisor that stops asks its children.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ShutdownOrder {
+    /// One after the other, the last started first.
+    #[default]
+    Reverse,
+    /// All at once: the stop takes as long as the slowest of them.
+    Concurrent,
+}
+
+/// What a panic of a supervised child means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OnPanic {
+    /// A failure like any other.
+    #[default]
+    Restart,
+    /// The end of the process: the panic is logged, and the process aborts. For programs in which a panic
+    /// means that nothing can be trusted any more.
+    Abort,
+}
+
+/// What is to be done about one failure, by its reason; see [`ChildSpec::decide`](crate::ChildSpec::decide).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Decision {
+    /// The child is restarted, with all that belongs to a restart: meter, pause, backoff, strategy.
+    Restart,
+    /// The child ends.
+    End,
+    /// The supervisor fails.
+    Escalate,
+}
+
 #[cfg(test)]
 mod tests {
     use super::{ExitClass::*, RestartPolicy::*};

@@ -2,7 +2,11 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::{error::SpecError, event::Event};
+use crate::{
+    error::SpecError,
+    event::Event,
+    policy::{AutoShutdown, OnLimit, OnPanic, ShutdownOrder, StartFailure, Strategy},
+};
 
 /// Called for each event.
 pub(crate) type EventHook = Arc<dyn Fn(&Event) + Send + Sync>;
@@ -40,6 +44,14 @@ pub struct Spec {
     pub(crate) propagate_termination: bool,
     pub(crate) jitter_seed: Option<u64>,
     pub(crate) event_hook: Option<EventHook>,
+    pub(crate) strategy: Strategy,
+    pub(crate) on_limit: OnLimit,
+    pub(crate) give_up_after_pauses: Option<u32>,
+    pub(crate) start_failure: StartFailure,
+    pub(crate) auto_shutdown: AutoShutdown,
+    pub(crate) shutdown_order: ShutdownOrder,
+    pub(crate) max_children: Option<usize>,
+    pub(crate) on_panic: OnPanic,
 }
 
 impl Default for Spec {
@@ -54,11 +66,85 @@ impl Default for Spec {
             propagate_termination: true,
             jitter_seed: None,
             event_hook: None,
+            strategy: Strategy::default(),
+            on_limit: OnLimit::default(),
+            give_up_after_pauses: None,
+            start_failure: StartFailure::default(),
+            auto_shutdown: AutoShutdown::default(),
+            shutdown_order: ShutdownOrder::default(),
+            max_children: None,
+            on_panic: OnPanic::default(),
         }
     }
 }
 
 impl Spec {
+    /// Who is restarted when a child fails; [`Strategy::OneForOne`] unless set.
+    ///
+    /// With [`OneForAll`](Strategy::OneForAll) and [`RestForOne`](Strategy::RestForOne), declared children start in order, each
+    /// when the one before it is [ready](crate::ChildSpec::start_timeout).
+    #[must_use]
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.strategy = strategy;
+        self
+    }
+
+    /// What happens when the failure meter exceeds the threshold, or a child has
+    /// [failed for good](crate::ChildSpec::give_up_after); [`OnLimit::Backoff`] unless set.
+    #[must_use]
+    pub fn on_limit(mut self, what: OnLimit) -> Self {
+        self.on_limit = what;
+        self
+    }
+
+    /// After this many pauses in a row, the supervisor fails the next time that it would pause; never unless set.
+    ///
+    /// Pauses are in a row when none of them is followed by a [`failure_decay`](Self::failure_decay) without a failure.
+    #[must_use]
+    pub fn give_up_after_pauses(mut self, pauses: u32) -> Self {
+        self.give_up_after_pauses = Some(pauses);
+        self
+    }
+
+    /// What happens when a child fails before it was ever ready; [`StartFailure::Retry`] unless set.
+    ///
+    /// A failed [`AddAndWait`](crate::AddAndWait) only answers its caller.
+    #[must_use]
+    pub fn start_failure(mut self, what: StartFailure) -> Self {
+        self.start_failure = what;
+        self
+    }
+
+    /// Whether it stops by itself when its significant children have ended; [`AutoShutdown::Never`] unless set.
+    ///
+    /// That is a normal end, to which its own policy applies where it is a child.
+    #[must_use]
+    pub fn auto_shutdown(mut self, when: AutoShutdown) -> Self {
+        self.auto_shutdown = when;
+        self
+    }
+
+    /// In which order its children are asked when it stops; [`ShutdownOrder::Reverse`] unless set.
+    #[must_use]
+    pub fn shutdown_order(mut self, order: ShutdownOrder) -> Self {
+        self.shutdown_order = order;
+        self
+    }
+
+    /// How many children it has at most: an `Add` beyond that is refused, and so is a declaration; no limit unless set.
+    #[must_use]
+    pub fn max_children(mut self, children: usize) -> Self {
+        self.max_children = Some(children);
+        self
+    }
+
+    /// What a panic of a child means; [`OnPanic::Restart`] unless set.
+    #[must_use]
+    pub fn on_panic(mut self, what: OnPanic) -> Self {
+        self.on_panic = what;
+        self
+    }
+
     /// The half-life of the failure meter; 30 s unless set, more than zero.
     ///
     /// At each failure `count = count * 0.5^(elapsed / decay) + 1`.
@@ -177,6 +263,14 @@ impl fmt::Debug for Spec {
             .field("shutdown_timeout", &self.shutdown_timeout)
             .field("propagate_termination", &self.propagate_termination)
             .field("jitter_seed", &self.jitter_seed)
+            .field("strategy", &self.strategy)
+            .field("on_limit", &self.on_limit)
+            .field("give_up_after_pauses", &self.give_up_after_pauses)
+            .field("start_failure", &self.start_failure)
+            .field("auto_shutdown", &self.auto_shutdown)
+            .field("shutdown_order", &self.shutdown_order)
+            .field("max_children", &self.max_children)
+            .field("on_panic", &self.on_panic)
             .field("event_hook", &self.event_hook.as_ref().map(|_| "Fn(&Event)"))
             .finish()
     }

@@ -149,7 +149,7 @@ impl Supervisor {
     fn launch(self, alias: Option<AddressReceiver<Self>>) -> Addr<Self> {
         warn_of_abort();
         let addr = self.addr();
-        match self.into_spec(alias).take_on(std::time::Duration::ZERO) {
+        match self.into_spec(alias).take_on(&Spec::default()) {
             Ok(root) => drop(root.kept.start(Link { parent: None })),
             Err(error) => log::error!(target: "actix_supervisor", "not started: {error}"),
         }

@@ -79,7 +79,9 @@ fn whatever_a_service_returns_is_an_exit() {
     assert!(matches!(of(Ok::<(), fmt::Error>(())), Exit::Normal));
     assert!(matches!(of(Err::<(), _>("text")), Exit::Failed(error) if error.to_string() == "text"));
     assert!(matches!(of(Ok::<_, fmt::Error>(Exit::DoNotRestart)), Exit::DoNotRestart));
-    assert!(matches!(of(Err::<Exit, _>(fmt::Error)), Exit::Failed(error) if error.is::<fmt::Error>()));
+    assert!(
+        matches!(of(Err::<Exit, _>(fmt::Error)), Exit::Failed(error) if error.is::<fmt::Error>())
+    );
     assert!(matches!(of(Exit::TerminateTree("end".into())), Exit::TerminateTree(_)));
     drop(ChildSpec::service("for ever", |_: CancellationToken| async {
         loop {

@@ -104,6 +104,8 @@ where
 pub(crate) trait Scope {
     /// The incarnation is to end in this way.
     fn conclude(&self, outcome: Outcome);
+    /// It is ready, which it says itself.
+    fn ready(&self);
     fn token(&self) -> Option<ChildToken>;
     /// Whether this is the incarnation's address, an `Addr<A>`.
     fn has_addr(&self, addr: &dyn Any) -> bool;

@@ -85,7 +85,9 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         if let Some(intake) = &*incarnation.kept.intake() {
             *ctx.parts() = ContextParts::new(intake.receiver.sender_producer());
         }
-        ctx.spawn(Pump { incarnation: Arc::clone(&incarnation), announced: false });
+        // A supervisor says itself when it is ready.
+        let announced = incarnation.kept.nested.is_some();
+        ctx.spawn(Pump { incarnation: Arc::clone(&incarnation), announced });
         match incarnation.make(&mut ctx) {
             Ok(actor) => {
                 let future = Some(ctx.into_future(actor));
@@ -103,10 +105,10 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
 
     fn make(self: &Arc<Self>, ctx: &mut Context<A>) -> Result<A, Outcome> {
         let _entered = Entered::new(Arc::clone(self) as Arc<dyn Scope>);
-        let mut factory = self.kept.factory.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut recipe = self.kept.recipe();
         // Nothing is started of a child that has ended.
-        let factory = factory.as_mut().ok_or(Outcome::Finished)?;
-        let actor = match panics::catch(|| factory(ctx)) {
+        let recipe = recipe.as_mut().ok_or(Outcome::Finished)?;
+        let actor = match panics::catch(|| (recipe.factory)(ctx)) {
             Ok(Ok(actor)) => actor,
             Ok(Err(error)) => return Err(Outcome::Failed(Failure::error(error))),
             Err(panic) => return Err(Outcome::Failed(Failure::Panic(panic))),
@@ -183,6 +185,10 @@ impl<A: Actor<Context = Context<A>>> Scope for Incarnation<A> {
         }
     }
 
+    fn ready(&self) {
+        self.link.ready();
+    }
+
     fn token(&self) -> Option<ChildToken> {
         self.link.token()
     }
@@ -241,7 +247,8 @@ impl<A: Actor<Context = Context<A>>> Runner<A> {
     fn pass_on_stop(&mut self) {
         let Some(future) = &mut self.future else { return };
         let kept = &self.incarnation.kept;
-        let drains = kept.drain && kept.intake().as_mut().is_some_and(|intake| intake.set_apart());
+        let drains = kept.recipe().as_ref().is_some_and(|recipe| recipe.drain)
+            && kept.intake().as_mut().is_some_and(|intake| intake.set_apart());
         match drains {
             true => self.incarnation.draining.store(true, Ordering::Relaxed),
             false => future.ctx().stop(),

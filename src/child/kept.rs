@@ -34,6 +34,8 @@ pub(crate) trait AnyKept: HasAddr {
     fn start(self: Arc<Self>, link: Link) -> Arc<dyn Handle>;
     /// No incarnation will start for some time.
     fn down(self: Arc<Self>);
+    /// An `Arc<Kept<A>>`.
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
     /// The child has ended. Closes its mailbox: whoever has a message in it, or sends one, gets an error.
     fn close(&self);
 }
@@ -41,12 +43,16 @@ pub(crate) trait AnyKept: HasAddr {
 pub(super) struct Kept<A: Actor<Context = Context<A>>> {
     addr: WeakAddr<A>,
     intake: Mutex<Option<Intake<A>>>,
-    /// `None` once the mailbox was closed.
-    pub(super) factory: Mutex<Option<Factory<A>>>,
-    pub(super) drain: bool,
-    while_down: WhileDown,
+    recipe: Mutex<Option<Recipe<A>>>,
     /// If it is a supervisor: what the one above it needs.
     pub(super) nested: Option<Arc<dyn Nested>>,
+}
+
+/// What a spec says about all incarnations. It can be replaced.
+pub(super) struct Recipe<A: Actor<Context = Context<A>>> {
+    pub(super) factory: Factory<A>,
+    pub(super) drain: bool,
+    pub(super) while_down: WhileDown,
 }
 
 /// The receiving end of a kept mailbox.
@@ -64,16 +70,30 @@ impl<A: Actor<Context = Context<A>>> Kept<A> {
     pub(super) fn new(
         receiver: AddressReceiver<A>,
         alias: Option<AddressReceiver<A>>,
-        factory: Factory<A>,
-        drain: bool,
-        while_down: WhileDown,
+        recipe: Recipe<A>,
         nested: Option<Arc<dyn Nested>>,
     ) -> Self {
         let addr = Addr::new(receiver.sender()).downgrade();
         let alias = alias.map(Box::new);
         let intake = Intake { receiver, alias, backlog: VecDeque::new(), rejector: None };
-        let (intake, factory) = (Mutex::new(Some(intake)), Mutex::new(Some(factory)));
-        Self { addr, intake, factory, drain, while_down, nested }
+        let (intake, recipe) = (Mutex::new(Some(intake)), Mutex::new(Some(recipe)));
+        Self { addr, intake, recipe, nested }
+    }
+
+    /// How its incarnations are made and treated; `None` once the mailbox was closed.
+    ///
+    /// The lock is held while the factory runs.
+    pub(super) fn recipe(&self) -> MutexGuard<'_, Option<Recipe<A>>> {
+        self.recipe.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on incarnations are made and treated in this way, with a mailbox of this capacity.
+    pub(super) fn replace(&self, recipe: Recipe<A>, capacity: Option<usize>) {
+        let old = self.recipe().replace(recipe);
+        discard(old);
+        if let (Some(intake), Some(capacity)) = (&mut *self.intake(), capacity) {
+            intake.receiver.set_capacity(capacity);
+        }
     }
 
     /// The mailbox; `None` once it was closed.
@@ -106,7 +126,8 @@ impl<A: Actor<Context = Context<A>>> AnyKept for Kept<A> {
     }
 
     fn down(self: Arc<Self>) {
-        if self.while_down == WhileDown::Queue {
+        let while_down = self.recipe().as_ref().map(|recipe| recipe.while_down);
+        if while_down != Some(WhileDown::Reject) {
             return;
         }
         let kept = Arc::clone(&self);
@@ -120,12 +141,17 @@ impl<A: Actor<Context = Context<A>>> AnyKept for Kept<A> {
         }
     }
 
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+
     fn close(&self) {
         let closed = self.intake().take();
         if let Some(intake) = closed {
             intake.discard();
         }
-        discard(self.factory.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let recipe = self.recipe().take();
+        discard(recipe);
         if let Some(supervisor) = &self.nested {
             supervisor.close_children();
         }

@@ -1,122 +1,20 @@
 //! The machine's children in start order, with their timers, the queue of a pause, and the counts.
 //!
-//! Every change of a child's state goes through [`Children::set`], so that the timers, the queue and the
-//! counts cannot disagree with the states.
+//! Every change of a child goes through `Children::change`, so that the timers, the queue and the counts cannot
+//! disagree with the states.
 
-use std::collections::{BTreeMap, btree_map};
+use std::{
+    collections::{BTreeMap, btree_map},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
-use super::{Forced, Terms};
-use crate::info::{ChildCounts, ChildState};
-
-/// Where a child is in its life, and what that stage needs to know.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum State {
-    /// An incarnation is on its way to be ready; `limit` is when it is too late.
-    Starting { limit: Option<Slot> },
-    /// An incarnation is ready.
-    Running,
-    /// No incarnation, and one is due.
-    BackingOff { until: Until },
-    /// The incarnation was asked to stop, or is being killed; `limit` is when it has taken too long,
-    /// `overdue` says that it has.
-    Stopping { then: Then, limit: Option<Slot>, overdue: bool },
-    /// No incarnation, and none is due before somebody asks.
-    Terminated,
-}
-
-/// What a child that is down waits for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Until {
-    /// Its own time.
-    Due(Slot),
-    /// The end of the supervisor's pause; the number is its place in the queue.
-    PauseEnds(u64),
-}
-
-/// What follows when a stopping incarnation has ended.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Then {
-    /// A new incarnation.
-    Restart,
-    /// Nothing, until somebody asks.
-    Terminate,
-    /// The child is forgotten. It is no longer listed.
-    Forget,
-    /// The supervisor goes on stopping.
-    Shutdown,
-    /// What happens after a failure: it was ended by force.
-    Fail(Forced),
-}
-
-/// A time, and a number that keeps equal times in the order in which they were asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Slot {
-    at: Instant,
-    order: u64,
-}
-
-impl State {
-    fn slot(&self) -> Option<Slot> {
-        match *self {
-            Self::Starting { limit } | Self::Stopping { limit, .. } => limit,
-            Self::BackingOff { until: Until::Due(slot) } => Some(slot),
-            Self::BackingOff { until: Until::PauseEnds(_) } | Self::Running | Self::Terminated => {
-                None
-            }
-        }
-    }
-
-    fn place(&self) -> Option<u64> {
-        match *self {
-            Self::BackingOff { until: Until::PauseEnds(place) } => Some(place),
-            Self::BackingOff { until: Until::Due(_) }
-            | Self::Starting { .. }
-            | Self::Running
-            | Self::Stopping { .. }
-            | Self::Terminated => None,
-        }
-    }
-
-    /// As users see it; `None` for a child that is not listed any more.
-    pub(crate) fn shown(&self) -> Option<ChildState> {
-        match self {
-            Self::Starting { .. } => Some(ChildState::Starting),
-            Self::Running => Some(ChildState::Running),
-            Self::BackingOff { .. } => Some(ChildState::BackingOff),
-            Self::Stopping { then: Then::Forget, .. } => None,
-            Self::Stopping { .. } => Some(ChildState::Stopping),
-            Self::Terminated => Some(ChildState::Terminated),
-        }
-    }
-
-    /// Whether there is an incarnation, which will tell of its end.
-    pub(crate) fn is_up(&self) -> bool {
-        match self {
-            Self::Starting { .. } | Self::Running | Self::Stopping { .. } => true,
-            Self::BackingOff { .. } | Self::Terminated => false,
-        }
-    }
-}
-
-/// What the machine knows of one child.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Child {
-    pub(crate) terms: Terms,
-    /// The number of its latest incarnation; 0 before the first one.
-    pub(crate) life: u64,
-    /// Not kept unless its first start succeeds.
-    pub(crate) on_trial: bool,
-    pub(crate) state: State,
-}
-
-impl Child {
-    /// How many times it was started again.
-    pub(crate) fn restarts(&self) -> u64 {
-        self.life.saturating_sub(1)
-    }
-}
+use super::{
+    Terms,
+    child::{Child, Footprint, Slot, State, Until},
+};
+use crate::info::ChildCounts;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Children {
@@ -125,13 +23,24 @@ pub(crate) struct Children {
     queue: BTreeMap<u64, u64>,
     counts: ChildCounts,
     restarts: u64,
+    significant: usize,
     next_order: u64,
 }
 
 impl Children {
+    /// Takes on a child that waits for its turn.
     pub(crate) fn insert(&mut self, id: u64, terms: Terms, life: u64, on_trial: bool) {
-        let child = Child { terms, life, on_trial, state: State::Terminated };
-        self.count(&child, 1);
+        let child = Child {
+            terms,
+            life,
+            on_trial,
+            state: State::BackingOff { until: Until::Turn },
+            proven: false,
+            ready_at: None,
+            row: 0,
+            last_delay: Duration::ZERO,
+        };
+        self.enter(id, child.footprint());
         self.by_id.insert(id, child);
     }
 
@@ -148,8 +57,46 @@ impl Children {
         self.by_id.range(..id).next_back().map(|(&id, child)| (id, child))
     }
 
+    /// The first child from this place on.
+    pub(crate) fn first_from(&self, id: u64) -> Option<(u64, &Child)> {
+        self.by_id.range(id..).next().map(|(&id, child)| (id, child))
+    }
+
+    /// Whether a child from this place on waits for a time, or for the end of a pause.
+    pub(crate) fn is_held_from(&self, id: u64) -> bool {
+        self.by_id.range(id..).any(|(_, child)| match child.state {
+            State::BackingOff { until } => until != Until::Turn,
+            State::Starting { .. }
+            | State::Running
+            | State::Stopping { .. }
+            | State::Terminated => false,
+        })
+    }
+
     pub(crate) fn set(&mut self, id: u64, state: State) {
         self.change(id, |child| child.state = state);
+    }
+
+    pub(crate) fn set_terms(&mut self, id: u64, terms: Terms) {
+        self.change(id, |child| child.terms = terms);
+    }
+
+    /// It is ready, and so its trial is over.
+    pub(crate) fn set_ready(&mut self, id: u64, now: Instant) {
+        self.change(id, |child| {
+            child.state = State::Running;
+            child.on_trial = false;
+            child.proven = true;
+            child.ready_at = Some(now);
+        });
+    }
+
+    /// One more failure in a row.
+    pub(crate) fn note_failure(&mut self, id: u64, row: u32, delay: Duration) {
+        self.change(id, |child| {
+            child.row = row;
+            child.last_delay = delay;
+        });
     }
 
     /// A new incarnation; returns its number.
@@ -158,6 +105,7 @@ impl Children {
         self.change(id, |child| {
             child.life += 1;
             child.state = state;
+            child.ready_at = None;
             life = child.life;
         });
         life
@@ -169,8 +117,7 @@ impl Children {
 
     pub(crate) fn remove(&mut self, id: u64) {
         if let Some(child) = self.by_id.remove(&id) {
-            self.forget_times(&child.state);
-            self.count(&child, -1);
+            self.erase(child.footprint());
         }
     }
 
@@ -208,6 +155,11 @@ impl Children {
         self.restarts
     }
 
+    /// How many significant children have not ended.
+    pub(crate) fn significant(&self) -> usize {
+        self.significant
+    }
+
     fn next_order(&mut self) -> u64 {
         self.next_order += 1;
         self.next_order
@@ -215,35 +167,43 @@ impl Children {
 
     fn change(&mut self, id: u64, change: impl FnOnce(&mut Child)) {
         let Some(child) = self.by_id.get_mut(&id) else { return };
-        let before = child.clone();
+        let before = child.footprint();
         change(child);
-        let after = child.clone();
-        self.forget_times(&before.state);
-        self.count(&before, -1);
-        if let Some(slot) = after.state.slot() {
+        let after = child.footprint();
+        self.erase(before);
+        self.enter(id, after);
+    }
+
+    fn enter(&mut self, id: u64, footprint: Footprint) {
+        if let Some(slot) = footprint.slot {
             self.timers.insert(slot, id);
         }
-        if let Some(place) = after.state.place() {
+        if let Some(place) = footprint.place {
             self.queue.insert(place, id);
         }
-        self.count(&after, 1);
+        self.count(footprint, 1);
     }
 
-    fn forget_times(&mut self, state: &State) {
-        if let Some(slot) = state.slot() {
+    fn erase(&mut self, footprint: Footprint) {
+        if let Some(slot) = footprint.slot {
             self.timers.remove(&slot);
         }
-        if let Some(place) = state.place() {
+        if let Some(place) = footprint.place {
             self.queue.remove(&place);
         }
+        self.count(footprint, -1);
     }
 
-    fn count(&mut self, child: &Child, by: isize) {
-        let Some(shown) = child.state.shown() else { return };
+    fn count(&mut self, child: Footprint, by: i8) {
+        if child.significant {
+            self.significant = self.significant.wrapping_add_signed(by.into());
+        }
+        let Some(shown) = child.shown else { return };
         let by_state = self.counts.state_mut(shown);
-        *by_state = by_state.wrapping_add_signed(by);
-        let by_kind = self.counts.kind_mut(child.terms.kind);
-        *by_kind = by_kind.wrapping_add_signed(by);
-        self.restarts = self.restarts.wrapping_add_signed(by as i64 * child.restarts() as i64);
+        *by_state = by_state.wrapping_add_signed(by.into());
+        let by_kind = self.counts.kind_mut(child.kind);
+        *by_kind = by_kind.wrapping_add_signed(by.into());
+        let restarts = child.restarts.wrapping_mul(i64::from(by) as u64);
+        self.restarts = self.restarts.wrapping_add(restarts);
     }
 }

@@ -2,9 +2,15 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::{
-    info::ChildKind,
-    policy::{ExitClass, RestartPolicy, Shutdown},
+    backoff::Backoff,
+    info::{ChildKind, ChildState},
+    policy::{
+        AutoShutdown, Decision, ExitClass, OnLimit, RestartPolicy, Shutdown, ShutdownOrder,
+        StartFailure, Strategy,
+    },
 };
 
 /// The settings of a supervisor that its decisions depend on.
@@ -16,6 +22,12 @@ pub(crate) struct Settings {
     pub(crate) jitter: f64,
     pub(crate) spread: Duration,
     pub(crate) seed: u64,
+    pub(crate) strategy: Strategy,
+    pub(crate) on_limit: OnLimit,
+    pub(crate) give_up_after_pauses: Option<u32>,
+    pub(crate) start_failure: StartFailure,
+    pub(crate) auto_shutdown: AutoShutdown,
+    pub(crate) shutdown_order: ShutdownOrder,
 }
 
 /// The settings of a child that decisions about it depend on.
@@ -25,6 +37,9 @@ pub(crate) struct Terms {
     pub(crate) shutdown: Shutdown,
     pub(crate) start_timeout: Option<Duration>,
     pub(crate) kind: ChildKind,
+    pub(crate) backoff: Option<Box<Backoff>>,
+    pub(crate) give_up_after: Option<u32>,
+    pub(crate) significant: bool,
 }
 
 impl Terms {
@@ -40,13 +55,20 @@ impl Terms {
 /// What happens to a supervisor, but for [`Request`]s about one child.
 #[derive(Clone, Debug)]
 pub(crate) enum Input {
-    /// A child is taken on. `life` is that of its last incarnation under an earlier machine, or 0;
-    /// a child `on_trial` is not kept unless its first start succeeds.
-    Add { child: u64, terms: Terms, life: u64, on_trial: bool },
+    /// A child was declared before the start. `life` is that of its last incarnation under an earlier
+    /// machine, or 0.
+    Declare { child: u64, terms: Terms, life: u64 },
+    /// What was declared is to start.
+    Start,
+    /// A child is taken on; one `on_trial` is not kept unless its first start succeeds.
+    Add { child: u64, terms: Terms, on_trial: bool },
+    /// The terms of a child change.
+    Retune { child: u64, terms: Terms },
     /// An incarnation is ready.
     Ready { child: u64, life: u64 },
-    /// An incarnation has ended and is gone.
-    Exited { child: u64, life: u64, exit: ExitClass },
+    /// An incarnation has ended and is gone. `decision` is what its own rule says, where it has one and
+    /// [is to be asked](super::Machine::decides).
+    Exited { child: u64, life: u64, exit: ExitClass, decision: Option<Decision> },
     /// The pause is to end now.
     Resume,
     /// Everything is to stop, in order.
@@ -84,6 +106,10 @@ pub(crate) enum Action {
     PauseEntered { pause: Duration },
     /// Restarts go on.
     PauseLeft,
+    /// The failure meter has exceeded the threshold, and the supervisor fails.
+    LimitReached { failures: f64 },
+    /// The children that were declared have been started.
+    Up,
     /// From now on nothing is restarted.
     StopBegun { cause: StopCause },
     /// Every child has stopped or was left behind.
@@ -122,7 +148,20 @@ pub(crate) enum End {
     Finished,
     Stopped,
     Failed,
+    /// It had failed too often in a row.
+    GaveUp,
     Removed,
+}
+
+/// A child, as it is listed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Listed {
+    pub(crate) id: u64,
+    pub(crate) state: ChildState,
+    pub(crate) restarts: u64,
+    pub(crate) failures_in_row: u32,
+    /// When its next incarnation is due, if that is a matter of time.
+    pub(crate) next_start: Option<Instant>,
 }
 
 /// What somebody asks of one child.
@@ -130,6 +169,8 @@ pub(crate) enum End {
 pub(crate) enum Request {
     Remove,
     Restart,
+    /// As `Restart`, but only of what is up.
+    Renew,
     Terminate,
     Kill,
 }
@@ -163,6 +204,10 @@ pub(crate) enum StopCause {
     Killed,
     /// This child asked for the end of the whole tree.
     TerminateTree { child: u64 },
+    /// This child's failure is more than the supervisor bears.
+    Escalated { child: u64 },
+    /// Its significant children have ended.
+    Auto,
 }
 
 /// A failure that the supervisor itself has brought about.

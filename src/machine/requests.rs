@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::{
     Action, End, Forced, Machine, Phase, Progress, Refusal, Request, Settled, Wait,
-    children::{State, Then},
+    child::{Child, State, Then},
 };
 
 impl Machine {
@@ -16,12 +16,7 @@ impl Machine {
         now: Instant,
         out: &mut Vec<Action>,
     ) -> Result<Progress, Refusal> {
-        match self.phase {
-            Phase::Running | Phase::Paused { .. } => {}
-            Phase::Stopping { .. } | Phase::Finished => return Err(Refusal::Stopping),
-        }
-        let child = self.children.get(id).filter(|child| child.state.shown().is_some());
-        let state = child.ok_or(Refusal::NotFound)?.state;
+        let state = self.requestable(id)?.state;
         let progress = match (request, state) {
             (Request::Kill, State::Starting { .. } | State::Running) => {
                 self.kill(id, Then::Fail(Forced::Killed), now, out);
@@ -33,13 +28,20 @@ impl Machine {
             }
             (Request::Kill, State::BackingOff { .. } | State::Terminated) => Progress::Done,
 
-            (Request::Restart, State::Starting { .. } | State::Running) => {
+            (Request::Restart | Request::Renew, State::Starting { .. } | State::Running) => {
                 self.ask(id, Then::Restart, now, out);
                 Progress::Until(Wait::Started)
             }
             (Request::Restart, State::Stopping { overdue, .. }) => {
                 self.redirect(id, Then::Restart, overdue, Wait::Started)
             }
+            (Request::Renew, State::Stopping { then: Then::Restart, overdue, .. }) => {
+                self.redirect(id, Then::Restart, overdue, Wait::Started)
+            }
+            (
+                Request::Renew,
+                State::Stopping { .. } | State::BackingOff { .. } | State::Terminated,
+            ) => Progress::Done,
             (Request::Restart, State::BackingOff { .. } | State::Terminated) => {
                 self.start(id, now, out);
                 Progress::Done
@@ -79,7 +81,22 @@ impl Machine {
                 Progress::Done
             }
         };
+        self.go_on(now, out);
         Ok(progress)
+    }
+
+    /// Whether a request about this child is not refused.
+    pub(crate) fn knows(&self, id: u64) -> Result<(), Refusal> {
+        self.requestable(id).map(|_| ())
+    }
+
+    fn requestable(&self, id: u64) -> Result<&Child, Refusal> {
+        match self.phase {
+            Phase::Running | Phase::Paused { .. } => {}
+            Phase::Stopping { .. } | Phase::Finished => return Err(Refusal::Stopping),
+        }
+        let child = self.children.get(id).filter(|child| child.shown().is_some());
+        child.ok_or(Refusal::NotFound)
     }
 
     /// Something else is to follow when the incarnation, on its way to stop, has ended.

@@ -4,9 +4,9 @@ use tokio::time::Instant;
 
 use super::{
     Action, Machine, Phase, Settled, StopCause, Wait,
-    children::{State, Then},
+    child::{State, Then},
 };
-use crate::policy::Shutdown;
+use crate::policy::{Shutdown, ShutdownOrder};
 
 impl Machine {
     /// The children that were left behind, their threads still running.
@@ -62,7 +62,7 @@ impl Machine {
         }
     }
 
-    /// The last started child is asked first, then the one before it, and so on.
+    /// From now on everything stops: the last started child is asked first, then the one before it, and so on.
     pub(super) fn begin_stop(&mut self, cause: StopCause, now: Instant, out: &mut Vec<Action>) {
         match self.phase {
             Phase::Running | Phase::Paused { .. } => {}
@@ -71,11 +71,25 @@ impl Machine {
         self.phase = Phase::Stopping { cause, cursor: u64::MAX };
         out.push(Action::StopBegun { cause });
         self.leave_only_what_is_up(out);
-        self.go_on_stopping(now, out);
+        if self.settings.shutdown_order == ShutdownOrder::Concurrent {
+            let ids: Vec<u64> = self.children.iter().map(|(&id, _)| id).collect();
+            for id in ids.into_iter().rev() {
+                self.ask_if_up(id, now, out);
+            }
+        }
+    }
+
+    fn ask_if_up(&mut self, id: u64, now: Instant, out: &mut Vec<Action>) {
+        match self.children.get(id).map(|child| child.state) {
+            Some(State::Starting { .. } | State::Running) => {
+                self.ask(id, Then::Shutdown, now, out);
+            }
+            Some(State::Stopping { .. } | State::BackingOff { .. } | State::Terminated) | None => {}
+        }
     }
 
     /// Ends everything at once, also in the middle of an orderly stop.
-    pub(super) fn kill_all(&mut self, now: Instant, out: &mut Vec<Action>) {
+    pub(super) fn kill_all(&mut self, out: &mut Vec<Action>) {
         if self.phase == Phase::Finished {
             return;
         }
@@ -100,7 +114,6 @@ impl Machine {
                 self.give_up(id, then, out);
             }
         }
-        self.go_on_stopping(now, out);
     }
 
     /// Forgets who has no incarnation, and tells who waits for one that there will be none.

@@ -16,7 +16,7 @@ use crate::{
     error::SpecError,
     failure::{Failure, Outcome},
     info::{StopReport, Unstopped},
-    spec::Spec,
+    spec::{Spec, check},
     token,
 };
 
@@ -71,6 +71,10 @@ impl Blueprint {
     {
         let child = self.take_on(spec)?;
         let mut plan = self.plan();
+        let max = self.spec.max_children.unwrap_or(usize::MAX);
+        let of = || format!("supervisor {:?}", self.bus.name());
+        let allowed = "as many as there are declared children, or more";
+        check(plan.declared.len() < max, of, "max_children", &max, allowed)?;
         let id = plan.next_child();
         plan.declared.insert(id, Declared { child, life: 0, last_failure: None });
         Ok(())
@@ -80,7 +84,7 @@ impl Blueprint {
     where
         A: Actor<Context = Context<A>>,
     {
-        let child = spec.take_on(self.spec.shutdown_timeout)?;
+        let child = spec.take_on(&self.spec)?;
         if let Some(nested) = &child.nested {
             nested.adopt(&self.bus);
         }

@@ -5,15 +5,28 @@ use std::sync::Arc;
 use actix::{ActorContext, Context};
 use log::Level;
 
-use super::{Supervisor, shell::Shell};
+use super::{
+    Supervisor,
+    shell::{Shell, now},
+};
 use crate::{
-    child::{self, Handle, Link, Notice, Parent},
+    child::{self, Handle, Link, Notice, Parent, panics},
     event::{EndReason, EventKind},
-    failure::{Failure, Outcome},
+    failure::{Failure, Outcome, PanicInfo},
     info::{StopReport, Unstopped},
     machine::{Action, End, Forced, Settled, StopCause, Wait},
+    policy::{Decision, OnPanic},
     token::ChildToken,
 };
+
+impl From<Forced> for Failure {
+    fn from(forced: Forced) -> Self {
+        match forced {
+            Forced::Killed => Self::Killed,
+            Forced::StartTimeout(limit) => Self::StartTimeout(limit),
+        }
+    }
+}
 
 impl Shell {
     /// Does what the machine has decided, and tells of it.
@@ -52,8 +65,18 @@ impl Shell {
             Action::PauseLeft => self.tell(None, Level::Info, || EventKind::BackoffLeft),
             Action::StopBegun { cause } => match cause {
                 StopCause::TerminateTree { .. } => self.cause = self.latest.take(),
-                StopCause::Asked | StopCause::Killed => {}
+                StopCause::Escalated { child } => self.cause = self.escalation(child),
+                StopCause::Asked | StopCause::Killed | StopCause::Auto => {}
             },
+            Action::LimitReached { failures } => {
+                let threshold = self.machine.threshold();
+                self.tell(None, Level::Error, || EventKind::LimitReached { failures, threshold });
+            }
+            Action::Up => {
+                if let Some(scope) = child::current(ctx) {
+                    scope.ready();
+                }
+            }
             Action::Finish { cause } => self.finish(cause, ctx),
         }
     }
@@ -112,8 +135,7 @@ impl Shell {
         let Some(entry) = self.children.get_mut(&child) else { return };
         let failure = match forced {
             None => entry.ended_with.take().unwrap_or(Failure::Stopped),
-            Some(Forced::Killed) => Failure::Killed,
-            Some(Forced::StartTimeout(limit)) => Failure::StartTimeout(limit),
+            Some(forced) => forced.into(),
         };
         entry.last_failure = Some(Box::new(failure.clone()));
         self.latest = Some(failure.clone());
@@ -126,6 +148,46 @@ impl Shell {
             threshold,
             restarting,
         });
+    }
+
+    /// What this supervisor fails with over the failure that was told last.
+    fn escalation(&mut self, child: u64) -> Option<Failure> {
+        let last = Box::new(self.latest.take()?);
+        let child = self.children.get(&child)?.child.name.to_string();
+        Some(Failure::LimitReached {
+            path: [self.blueprint.bus.name().to_string(), child],
+            failures: self.machine.failures(now()),
+            threshold: self.machine.threshold(),
+            last,
+        })
+    }
+
+    /// What the child's own rule says about the failure that it has just ended with, if it has a rule.
+    pub(super) fn decide(&self, child: u64) -> Option<Decision> {
+        let entry = self.children.get(&child)?;
+        let rule = entry.child.decide.as_ref()?;
+        let failure = match self.machine.forced(child) {
+            Some(forced) => forced.into(),
+            None => entry.ended_with.clone().unwrap_or(Failure::Stopped),
+        };
+        let decision = panics::catch(|| rule(&failure)).unwrap_or_else(|panic| {
+            let name = &entry.child.name;
+            log::error!(target: "actix_supervisor", "decide of {name:?} panicked: {panic}");
+            Decision::Restart
+        });
+        Some(decision)
+    }
+
+    /// Where a panic is to end the process, it does.
+    pub(super) fn abort_on(&self, child: u64, panic: &PanicInfo) {
+        match self.blueprint.spec.on_panic {
+            OnPanic::Restart => {}
+            OnPanic::Abort => {
+                let name = self.children.get(&child).map_or("", |entry| &entry.child.name);
+                log::error!(target: "actix_supervisor", "{name:?} {panic}: aborting, as its supervisor's on_panic says");
+                std::process::abort();
+            }
+        }
     }
 
     fn stopped(&mut self, child: u64) {
@@ -146,8 +208,12 @@ impl Shell {
             End::Stopped => EndReason::Stopped,
             End::Removed => EndReason::Removed,
             End::Failed => EndReason::Failed(self.latest.clone().unwrap_or(Failure::Stopped)),
+            End::GaveUp => EndReason::GaveUp(self.latest.clone().unwrap_or(Failure::Stopped)),
         };
-        let loudest = if end == End::Failed { Level::Warn } else { Level::Info };
+        let loudest = match end {
+            End::Failed | End::GaveUp => Level::Error,
+            End::Finished | End::Stopped | End::Removed => Level::Info,
+        };
         self.tell_child(child, loudest, |name, token| EventKind::ChildEnded {
             name,
             token,
@@ -160,9 +226,9 @@ impl Shell {
 
     fn finish(&mut self, cause: StopCause, ctx: &mut Context<Supervisor>) {
         let failure = match cause {
-            StopCause::Asked => None,
+            StopCause::Asked | StopCause::Auto => None,
             StopCause::Killed => Some(Failure::Killed),
-            StopCause::TerminateTree { .. } => self.cause.take(),
+            StopCause::TerminateTree { .. } | StopCause::Escalated { .. } => self.cause.take(),
         };
         let report = self.stop_report();
         let unstopped = report.unstopped.len();

@@ -15,13 +15,13 @@ use super::{
 };
 use crate::{
     child::{Child, ChildSpec, Notice, panics},
-    error::{AddError, ChildError, RemoveError},
+    error::{AddError, ChildError, RemoveError, ReplaceError},
     failure::Failure,
     info::{AddrRef, ChildInfo, StopReport, SupervisorState, SupervisorStatus, TreeNode},
-    machine::{Input, Request, Settled, Wait},
+    machine::{Input, Listed, Request, Settled, Wait},
     messages::{
-        Add, AddAndWait, Join, Kill, List, Remove, RemoveAndWait, Restart, Resume, Status, Stop,
-        Subscribe, Terminate, Tree,
+        Add, AddAndWait, Join, Kill, List, Remove, RemoveAndWait, Replace, Restart, Resume, Status,
+        Stop, Subscribe, Terminate, Tree,
     },
     token::ChildToken,
 };
@@ -40,11 +40,41 @@ impl Shell {
             panics::discard(spec);
             return Err(AddError::Stopping);
         }
+        let max = self.blueprint.spec.max_children;
+        if let Some(max) = max.filter(|&max| self.machine.counts().total() >= max) {
+            panics::discard(spec);
+            return Err(AddError::TooManyChildren { max });
+        }
         let addr = spec.addr();
         let child = self.blueprint.take_on(spec)?;
         let name = child.name.clone();
         let id = self.add(child, on_trial, ctx);
         Ok(Child::new(self.token(id), addr, name))
+    }
+
+    /// Swaps a child's spec, and restarts it if it is up.
+    fn replace<A>(
+        &mut self,
+        token: ChildToken,
+        spec: ChildSpec<A>,
+        ctx: &mut Context<Supervisor>,
+    ) -> Result<Option<oneshot::Receiver<Answer>>, ReplaceError>
+    where
+        A: Actor<Context = Context<A>>,
+    {
+        // Refused or not, nothing has been asked of the child yet.
+        if let Err(refused) = self.knows(token) {
+            panics::discard(spec);
+            return Err(ReplaceError::Child(refused.into()));
+        }
+        let settings = &self.blueprint.spec;
+        if let Some(entry) = self.children.get_mut(&token.child) {
+            spec.replace(&mut entry.child, settings)?;
+            let terms = entry.child.terms.clone();
+            self.input(Input::Retune { child: token.child, terms }, ctx);
+        }
+        self.request(token, Request::Renew, ctx)
+            .map_err(|refused| ReplaceError::Child(refused.into()))
     }
 
     fn status(&self) -> SupervisorStatus {
@@ -59,16 +89,18 @@ impl Shell {
     }
 
     fn list(&self) -> Vec<ChildInfo> {
-        let info = |(id, state, restarts)| {
-            let entry = self.children.get(&id)?;
+        let info = |listed: Listed| {
+            let entry = self.children.get(&listed.id)?;
             let kept = Arc::downgrade(&entry.child.kept);
             Some(ChildInfo {
-                token: self.token(id),
+                token: self.token(listed.id),
                 name: entry.child.name.to_string(),
                 kind: entry.child.terms.kind,
-                state,
-                restarts,
+                state: listed.state,
+                restarts: listed.restarts,
                 last_failure: entry.last_failure.as_deref().cloned(),
+                failures_in_row: listed.failures_in_row,
+                next_start: listed.next_start,
                 addr: AddrRef(kept),
             })
         };
@@ -203,16 +235,29 @@ impl Supervisor {
         ctx: &mut Context<Self>,
     ) -> ResponseFuture<Result<(), ChildError>> {
         let progress = self.running(ctx).request(token, request, ctx);
-        Box::pin(async move {
-            let Some(answer) = progress? else { return Ok(()) };
-            match answered(answer).await.0 {
-                Settled::Done => Ok(()),
-                Settled::Stopping | Settled::Superseded | Settled::Failed => {
-                    Err(ChildError::Stopping)
-                }
-                Settled::Timeout => Err(ChildError::Timeout),
-            }
-        })
+        Box::pin(async move { carried_out(progress?).await })
+    }
+}
+
+async fn carried_out(answer: Option<oneshot::Receiver<Answer>>) -> Result<(), ChildError> {
+    let Some(answer) = answer else { return Ok(()) };
+    match answered(answer).await.0 {
+        Settled::Done => Ok(()),
+        Settled::Stopping | Settled::Superseded | Settled::Failed => Err(ChildError::Stopping),
+        Settled::Timeout => Err(ChildError::Timeout),
+    }
+}
+
+impl<A: Actor<Context = Context<A>>> Handler<Replace<A>> for Supervisor {
+    type Result = ResponseFuture<Result<(), ReplaceError>>;
+
+    fn handle(
+        &mut self,
+        Replace(token, spec): Replace<A>,
+        ctx: &mut Self::Context,
+    ) -> Self::Result {
+        let progress = self.running(ctx).replace(token, spec, ctx);
+        Box::pin(async move { Ok(carried_out(progress?).await?) })
     }
 }
 

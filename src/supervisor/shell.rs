@@ -69,12 +69,27 @@ pub(super) struct Entry {
     pub(super) ended_with: Option<Failure>,
 }
 
+impl Entry {
+    fn new(child: TakenOn) -> Self {
+        Self { child, declared: false, last_failure: None, life: 0, handle: None, ended_with: None }
+    }
+}
+
 /// Why a request was not carried out.
 pub(super) enum Refused {
     WrongSupervisor,
     NotFound,
     Stopping,
     Overdue,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NotFound => Self::NotFound,
+            Refusal::Stopping => Self::Stopping,
+        }
+    }
 }
 
 impl Shell {
@@ -88,6 +103,12 @@ impl Shell {
             jitter: spec.backoff_jitter,
             spread: spec.resume_spread,
             seed: spec.jitter_seed.unwrap_or_else(|| fastrand::u64(..)),
+            strategy: spec.strategy,
+            on_limit: spec.on_limit,
+            give_up_after_pauses: spec.give_up_after_pauses,
+            start_failure: spec.start_failure,
+            auto_shutdown: spec.auto_shutdown,
+            shutdown_order: spec.shutdown_order,
         });
         let mut plan = blueprint.plan();
         plan.outbox = Some(outbox.clone());
@@ -111,8 +132,12 @@ impl Shell {
         };
         shell.tell(None, Level::Info, || EventKind::SupervisorStarted);
         for (id, Declared { child, life, last_failure }) in declared {
-            shell.take_in(id, child, life, last_failure, true, false, ctx);
+            let terms = child.terms.clone();
+            let entry = Entry { declared: true, life, last_failure, ..Entry::new(child) };
+            shell.children.insert(id, entry);
+            shell.input(Input::Declare { child: id, terms, life }, ctx);
         }
+        shell.input(Input::Start, ctx);
         shell
     }
 
@@ -123,26 +148,10 @@ impl Shell {
         on_trial: bool,
         ctx: &mut Context<Supervisor>,
     ) -> u64 {
-        let id = self.blueprint.plan().next_child();
-        self.take_in(id, child, 0, None, false, on_trial, ctx);
+        let (id, terms) = (self.blueprint.plan().next_child(), child.terms.clone());
+        self.children.insert(id, Entry::new(child));
+        self.input(Input::Add { child: id, terms, on_trial }, ctx);
         id
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "what a child brings along")]
-    fn take_in(
-        &mut self,
-        id: u64,
-        child: TakenOn,
-        life: u64,
-        last_failure: Option<Box<Failure>>,
-        declared: bool,
-        on_trial: bool,
-        ctx: &mut Context<Supervisor>,
-    ) {
-        let terms = child.terms.clone();
-        let entry = Entry { child, declared, last_failure, life, handle: None, ended_with: None };
-        self.children.insert(id, entry);
-        self.input(Input::Add { child: id, terms, life, on_trial }, ctx);
     }
 
     pub(super) fn input(&mut self, input: Input, ctx: &mut Context<Supervisor>) {
@@ -157,19 +166,29 @@ impl Shell {
         request: Request,
         ctx: &mut Context<Supervisor>,
     ) -> Result<Option<oneshot::Receiver<Answer>>, Refused> {
-        if token.supervisor != self.blueprint.id {
-            return Err(Refused::WrongSupervisor);
-        }
+        self.is_mine(token)?;
         let progress = self.machine.request(token.child, request, now(), &mut self.actions);
         let answer = match progress {
             Ok(Progress::Done) => Ok(None),
             Ok(Progress::Until(wait)) => Ok(Some(self.wait(token.child, wait))),
             Ok(Progress::Overdue) => Err(Refused::Overdue),
-            Err(Refusal::NotFound) => Err(Refused::NotFound),
-            Err(Refusal::Stopping) => Err(Refused::Stopping),
+            Err(refusal) => Err(refusal.into()),
         };
         self.act(ctx);
         answer
+    }
+
+    fn is_mine(&self, token: ChildToken) -> Result<(), Refused> {
+        match token.supervisor == self.blueprint.id {
+            true => Ok(()),
+            false => Err(Refused::WrongSupervisor),
+        }
+    }
+
+    /// Whether a request about this child would be refused.
+    pub(super) fn knows(&self, token: ChildToken) -> Result<(), Refused> {
+        self.is_mine(token)?;
+        self.machine.knows(token.child).map_err(Refused::from)
     }
 
     pub(super) fn wait(&mut self, child: u64, wait: Wait) -> oneshot::Receiver<Answer> {
@@ -221,6 +240,9 @@ impl Shell {
 
     fn exited(&mut self, child: u64, life: u64, outcome: Outcome, ctx: &mut Context<Supervisor>) {
         let exit = outcome.class();
+        if let Outcome::Failed(Failure::Panic(panic)) = &outcome {
+            self.abort_on(child, panic);
+        }
         let entry = self.children.get_mut(&child).filter(|entry| entry.life == life);
         if let Some(entry) = entry {
             entry.handle = None;
@@ -229,7 +251,9 @@ impl Shell {
                 self.unstopped.extend(nested.unstopped());
             }
         }
-        self.input(Input::Exited { child, life, exit }, ctx);
+        let decision =
+            if self.machine.decides(child, life, exit) { self.decide(child) } else { None };
+        self.input(Input::Exited { child, life, exit, decision }, ctx);
     }
 
     fn act(&mut self, ctx: &mut Context<Supervisor>) {

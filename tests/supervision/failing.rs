@@ -3,7 +3,9 @@
 use actix::prelude::*;
 use actix_supervisor::{ChildState, Failure, Stop, Supervisor, SupervisorState};
 
-use crate::support::{Do, Events, Journal, Probe, exact, list, paused, secs, settle, sleep, states, status};
+use crate::support::{
+    Do, Events, Journal, Probe, exact, list, paused, secs, settle, sleep, states, status,
+};
 
 #[test]
 fn messages_behind_the_one_that_panicked_are_answered_by_the_next_incarnation_in_order() {

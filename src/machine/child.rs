@@ -1,0 +1,156 @@
+//! One child: where it is in its life, and what that stage needs to know.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Forced, Terms};
+use crate::info::{ChildKind, ChildState};
+
+/// Where a child is in its life, and what that stage needs to know.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum State {
+    /// An incarnation is on its way to be ready; `limit` is when it is too late.
+    Starting { limit: Option<Slot> },
+    /// An incarnation is ready.
+    Running,
+    /// No incarnation, and one is due.
+    BackingOff { until: Until },
+    /// The incarnation was asked to stop, or is being killed; `limit` is when it has taken too long,
+    /// `overdue` says that it has.
+    Stopping { then: Then, limit: Option<Slot>, overdue: bool },
+    /// No incarnation, and none is due before somebody asks.
+    Terminated,
+}
+
+/// What a child that is down waits for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Until {
+    /// Its own time.
+    Due(Slot),
+    /// The end of the supervisor's pause; the number is its place in the queue.
+    PauseEnds(u64),
+    /// Its turn in the start of its group.
+    Turn,
+}
+
+/// What follows when a stopping incarnation has ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Then {
+    /// A new incarnation.
+    Restart,
+    /// Nothing, until somebody asks.
+    Terminate,
+    /// The child is forgotten. It is no longer listed.
+    Forget,
+    /// It waits for its turn in the restart of its group.
+    Regroup,
+    /// The supervisor goes on stopping.
+    Shutdown,
+    /// What happens after a failure: it was ended by force.
+    Fail(Forced),
+}
+
+/// A time, and a number that keeps equal times in the order in which they were asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Slot {
+    pub(crate) at: Instant,
+    pub(super) order: u64,
+}
+
+impl State {
+    fn slot(&self) -> Option<Slot> {
+        match *self {
+            Self::Starting { limit } | Self::Stopping { limit, .. } => limit,
+            Self::BackingOff { until: Until::Due(slot) } => Some(slot),
+            Self::BackingOff { until: Until::PauseEnds(_) | Until::Turn }
+            | Self::Running
+            | Self::Terminated => None,
+        }
+    }
+
+    fn place(&self) -> Option<u64> {
+        match *self {
+            Self::BackingOff { until: Until::PauseEnds(place) } => Some(place),
+            Self::BackingOff { until: Until::Due(_) | Until::Turn }
+            | Self::Starting { .. }
+            | Self::Running
+            | Self::Stopping { .. }
+            | Self::Terminated => None,
+        }
+    }
+
+    /// Whether there is an incarnation, which will tell of its end.
+    pub(crate) fn is_up(&self) -> bool {
+        match self {
+            Self::Starting { .. } | Self::Running | Self::Stopping { .. } => true,
+            Self::BackingOff { .. } | Self::Terminated => false,
+        }
+    }
+}
+
+/// What the machine knows of one child.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Child {
+    pub(crate) terms: Terms,
+    /// The number of its latest incarnation; 0 before the first one.
+    pub(crate) life: u64,
+    /// Not kept unless its first start succeeds.
+    pub(crate) on_trial: bool,
+    pub(crate) state: State,
+    /// Whether it was ever ready.
+    pub(crate) proven: bool,
+    /// Since when its incarnation is ready, or was until it ended.
+    pub(crate) ready_at: Option<Instant>,
+    /// Its failures in a row, and the delay after the last of them.
+    pub(crate) row: u32,
+    pub(crate) last_delay: Duration,
+}
+
+impl Child {
+    /// How many times it was started again.
+    pub(crate) fn restarts(&self) -> u64 {
+        self.life.saturating_sub(1)
+    }
+
+    /// Where it is, as users see it; `None` for a child that is not listed any more.
+    pub(crate) fn shown(&self) -> Option<ChildState> {
+        match self.state {
+            State::Starting { .. } => Some(ChildState::Starting),
+            State::Running => Some(ChildState::Running),
+            // Its first turn has yet to come.
+            State::BackingOff { until: Until::Turn } if self.life == 0 => {
+                Some(ChildState::Starting)
+            }
+            State::BackingOff { .. } => Some(ChildState::BackingOff),
+            State::Stopping { then: Then::Forget, .. } => None,
+            State::Stopping { .. } => Some(ChildState::Stopping),
+            State::Terminated => Some(ChildState::Terminated),
+        }
+    }
+
+    pub(super) fn footprint(&self) -> Footprint {
+        let shown = self.shown();
+        let active = self.state != State::Terminated && shown.is_some();
+        Footprint {
+            slot: self.state.slot(),
+            place: self.state.place(),
+            shown,
+            kind: self.terms.kind,
+            restarts: self.restarts(),
+            significant: self.terms.significant && active,
+        }
+    }
+}
+
+/// Where a child is entered besides its own record: among the timers, in the queue, in the counts.
+#[derive(Clone, Copy)]
+pub(super) struct Footprint {
+    pub(super) slot: Option<Slot>,
+    pub(super) place: Option<u64>,
+    pub(super) shown: Option<ChildState>,
+    pub(super) kind: ChildKind,
+    pub(super) restarts: u64,
+    /// Its end would be noticed by `AutoShutdown`.
+    pub(super) significant: bool,
+}

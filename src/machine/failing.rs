@@ -1,0 +1,208 @@
+//! What follows a failure: who comes back, when, and when the supervisor has had enough.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{
+    Action, End, FAR, Forced, Machine, Phase, StopCause, after,
+    child::{State, Until},
+};
+use crate::{
+    backoff::{self, HEALTHY},
+    policy::{AutoShutdown, Decision, ExitClass, OnLimit, StartFailure, Strategy},
+};
+
+impl Machine {
+    /// A failure, which the child brought about or (`forced`) the supervisor itself.
+    pub(super) fn failed(
+        &mut self,
+        id: u64,
+        forced: Option<Forced>,
+        decision: Option<Decision>,
+        now: Instant,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(child) = self.children.get(id) else { return };
+        let by_policy = match child.terms.policy.restarts(ExitClass::Failed) {
+            true => Decision::Restart,
+            false => Decision::End,
+        };
+        let first_start = !child.proven;
+        if child.on_trial {
+            self.tell_failed(id, forced, false, now, out);
+            return self.end(id, End::Failed, out);
+        }
+        match decision.unwrap_or(by_policy) {
+            Decision::End => {
+                self.tell_failed(id, forced, false, now, out);
+                self.ended(id, End::Failed, now, out);
+            }
+            Decision::Escalate => self.escalate(id, forced, now, out),
+            Decision::Restart
+                if first_start && self.settings.start_failure == StartFailure::Escalate =>
+            {
+                self.escalate(id, forced, now, out);
+            }
+            Decision::Restart => self.restart(id, forced, now, out),
+        }
+    }
+
+    /// The child is to come back, unless it has failed too often, or the supervisor has had enough.
+    fn restart(&mut self, id: u64, forced: Option<Forced>, now: Instant, out: &mut Vec<Action>) {
+        let Some((row, delay)) = self.next_delay(id, now) else { return };
+        self.children.note_failure(id, row, delay);
+        if self.has_given_up(id, row) {
+            return match self.settings.on_limit {
+                OnLimit::Escalate => self.escalate(id, forced, now, out),
+                OnLimit::Backoff => {
+                    self.tell_failed(id, forced, false, now, out);
+                    self.ended(id, End::GaveUp, now, out);
+                }
+            };
+        }
+        match self.phase {
+            Phase::Running => {
+                let failures = self.count_failure(now);
+                let over = failures > self.settings.threshold;
+                if over && self.had_enough() {
+                    out.push(Action::LimitReached { failures });
+                    return self.escalate(id, forced, now, out);
+                }
+                self.tell_failed(id, forced, true, now, out);
+                if over {
+                    self.enter_pause(now, out);
+                }
+            }
+            Phase::Paused { .. } => self.tell_failed(id, forced, true, now, out),
+            // Nothing is restarted any more.
+            Phase::Stopping { .. } | Phase::Finished => return self.children.remove(id),
+        }
+        self.put_down(id, delay, now, out);
+    }
+
+    /// Its failures in a row with this one, and how long it has to wait for them.
+    fn next_delay(&mut self, id: u64, now: Instant) -> Option<(u32, Duration)> {
+        let child = self.children.get(id)?;
+        let backoff = child.terms.backoff.as_deref();
+        let healthy = backoff.map_or(HEALTHY, |backoff| backoff.healthy(child.last_delay));
+        let was_healthy =
+            child.ready_at.is_some_and(|at| now.saturating_duration_since(at) >= healthy);
+        let before = if was_healthy { 0 } else { child.row };
+        let delay = backoff.map_or(Duration::ZERO, |backoff| backoff.delay(before, &mut self.rng));
+        Some((before.saturating_add(1), delay))
+    }
+
+    fn has_given_up(&self, id: u64, row: u32) -> bool {
+        let limit = self.children.get(id).and_then(|child| child.terms.give_up_after);
+        limit.is_some_and(|limit| row >= limit)
+    }
+
+    /// Counts a failure on the meter, and whether it follows a quiet time.
+    fn count_failure(&mut self, now: Instant) -> f64 {
+        let quiet = self.trouble_at.map(|at| now.saturating_duration_since(at));
+        if quiet.is_none_or(|quiet| quiet >= self.settings.decay) {
+            self.pauses = 0;
+        }
+        self.trouble_at = Some(now);
+        self.meter.raise(now)
+    }
+
+    /// Whether the limit is now a reason to fail, and not to pause.
+    fn had_enough(&self) -> bool {
+        let pauses_left =
+            self.settings.give_up_after_pauses.is_none_or(|limit| self.pauses < limit);
+        match self.settings.on_limit {
+            OnLimit::Escalate => true,
+            OnLimit::Backoff => !pauses_left,
+        }
+    }
+
+    /// The child's failure is more than the supervisor bears. The child is not forgotten: if the supervisor is
+    /// restarted, so is a declared child.
+    fn escalate(&mut self, id: u64, forced: Option<Forced>, now: Instant, out: &mut Vec<Action>) {
+        self.tell_failed(id, forced, false, now, out);
+        self.children.remove(id);
+        self.begin_stop(StopCause::Escalated { child: id }, now, out);
+    }
+
+    pub(super) fn tell_failed(
+        &self,
+        child: u64,
+        forced: Option<Forced>,
+        restarting: bool,
+        now: Instant,
+        out: &mut Vec<Action>,
+    ) {
+        out.push(Action::Failed { child, forced, failures: self.meter.read(now), restarting });
+    }
+
+    /// A child has ended by itself, for good.
+    pub(super) fn ended(&mut self, id: u64, end: End, now: Instant, out: &mut Vec<Action>) {
+        let significant = self.children.get(id).is_some_and(|child| child.terms.significant);
+        self.end(id, end, out);
+        let enough = match self.settings.auto_shutdown {
+            AutoShutdown::Never => false,
+            AutoShutdown::AnySignificant => significant,
+            AutoShutdown::AllSignificant => significant && self.children.significant() == 0,
+        };
+        if enough {
+            self.begin_stop(StopCause::Auto, now, out);
+        }
+    }
+
+    /// A failed child waits for whatever it has to wait for (I8), or is started at once.
+    fn put_down(&mut self, id: u64, delay: Duration, now: Instant, out: &mut Vec<Action>) {
+        let alone = self.settings.strategy == Strategy::OneForOne;
+        let paused = matches!(self.phase, Phase::Paused { .. });
+        if delay.is_zero() && alone && !paused {
+            return self.start(id, now, out);
+        }
+        let until = match (delay.is_zero(), paused) {
+            (false, _) => Until::Due(self.children.slot(after(now, delay))),
+            (true, true) => Until::PauseEnds(self.children.queue_end()),
+            (true, false) => Until::Turn,
+        };
+        self.children.set(id, State::BackingOff { until });
+        out.push(Action::Down { child: id });
+        self.sweep(id);
+    }
+
+    fn enter_pause(&mut self, now: Instant, out: &mut Vec<Action>) {
+        self.pauses = self.pauses.saturating_add(1);
+        let pause = backoff::stretch(self.settings.pause, self.settings.jitter, &mut self.rng);
+        self.phase = Phase::Paused { until: after(now, pause) };
+        out.push(Action::PauseEntered { pause });
+    }
+
+    /// What waited becomes due, spread over the settings' time, in the order in which it failed; in a group, by turns.
+    pub(super) fn leave_pause(&mut self, now: Instant, out: &mut Vec<Action>) {
+        self.phase = Phase::Running;
+        self.meter.reset();
+        self.trouble_at = Some(now);
+        out.push(Action::PauseLeft);
+        let waiting = self.children.queued();
+        let step = self.settings.spread.as_secs_f64() / waiting.len().max(1) as f64;
+        for (index, child) in waiting.into_iter().enumerate() {
+            let until = match self.settings.strategy {
+                Strategy::OneForOne => {
+                    let wait = Duration::try_from_secs_f64(step * index as f64).unwrap_or(FAR);
+                    Until::Due(self.children.slot(after(now, wait)))
+                }
+                Strategy::OneForAll | Strategy::RestForOne => Until::Turn,
+            };
+            self.children.set(child, State::BackingOff { until });
+        }
+        self.serve_timers(now, out);
+    }
+
+    /// The time of a child that was down has come.
+    pub(super) fn is_due(&mut self, id: u64, now: Instant, out: &mut Vec<Action>) {
+        let until = match (&self.phase, self.settings.strategy) {
+            (Phase::Paused { .. }, _) => Until::PauseEnds(self.children.queue_end()),
+            (_, Strategy::OneForOne) => return self.start(id, now, out),
+            (_, Strategy::OneForAll | Strategy::RestForOne) => Until::Turn,
+        };
+        self.children.set(id, State::BackingOff { until });
+    }
+}
