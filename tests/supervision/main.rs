@@ -3,4 +3,5 @@
 #![allow(unreachable_pub, missing_docs, reason = "a test binary has no public API")]
 
 mod failing;
+mod strategies;
 mod support;

@@ -7,11 +7,12 @@ use std::{
     time::Duration,
 };
 
-use actix::prelude::*;
+use actix::{fut::wrap_future, prelude::*};
 use actix_supervisor::{
-    BoxError, ChildInfo, ChildSpec, ChildState, Event, EventKind, List, Spec, Status, Subscribe,
+    BoxError, ChildInfo, ChildSpec, ChildState, ChildToken, Event, EventKind, Failure, List, Spec, Status, Subscribe,
     SupervisedContext, Supervisor, SupervisorStatus,
 };
+use tokio::time::Instant;
 
 /// Runs a test on an Actix system whose clock goes on only when everything waits for it.
 pub fn paused<T>(test: impl Future<Output = T>) -> T {
@@ -29,6 +30,11 @@ pub async fn settle() {
 
 pub async fn sleep(time: Duration) {
     tokio::time::sleep(time).await;
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests compare times")]
+pub fn now() -> Instant {
+    Instant::now()
 }
 
 pub const fn secs(seconds: u64) -> Duration {
@@ -69,6 +75,25 @@ impl Probe {
     pub fn spec(name: &str, journal: &Journal) -> ChildSpec<Probe> {
         let mut make = Probe::maker(name, journal);
         ChildSpec::actor(name, move |_| make())
+    }
+
+    /// As [`Probe::spec`], and `stopping` answers `Continue` from the start.
+    pub fn hung(name: &str, journal: &Journal) -> ChildSpec<Probe> {
+        let mut make = Probe::maker(name, journal);
+        ChildSpec::actor(name, move |_| {
+            let mut probe = make();
+            probe.on_stopping = Running::Continue;
+            probe
+        })
+    }
+
+    /// As [`Probe::spec`], and it is ready only after this time.
+    pub fn slow(name: &str, journal: &Journal, time: Duration) -> ChildSpec<Probe> {
+        let mut make = Probe::maker(name, journal);
+        ChildSpec::actor(name, move |ctx| {
+            ctx.wait(wrap_future::<_, Probe>(sleep(time)));
+            make()
+        })
     }
 
     pub fn maker(name: &str, journal: &Journal) -> impl FnMut() -> Probe + Send + 'static {
@@ -144,6 +169,99 @@ impl Handler<Do> for Probe {
     }
 }
 
+/// An actor whose code comes with its messages, so that a test shows it where it matters.
+pub struct Puppet {
+    /// The number of its incarnation, from 1 on.
+    pub life: u32,
+    on_started: Arc<dyn Fn(u32, &mut Context<Puppet>) + Send + Sync>,
+    pub on_stopping: Box<dyn FnMut(&mut Context<Puppet>) -> Running>,
+    pub on_stopped: Box<dyn FnMut()>,
+    /// Dropped with it.
+    pub holds: Vec<OnDrop>,
+}
+
+impl Puppet {
+    pub fn spec(name: &str) -> ChildSpec<Puppet> {
+        Puppet::starting(name, |_life, _ctx| {})
+    }
+
+    /// A spec of a puppet whose `started` does this.
+    pub fn starting(
+        name: &str,
+        on_started: impl Fn(u32, &mut Context<Puppet>) + Send + Sync + 'static,
+    ) -> ChildSpec<Puppet> {
+        let (mut life, on_started) = (0, Arc::new(on_started));
+        ChildSpec::actor(name, move |_| {
+            life += 1;
+            Puppet { on_started: on_started.clone(), ..Puppet::new(life) }
+        })
+    }
+
+    pub fn new(life: u32) -> Puppet {
+        Puppet {
+            life,
+            on_started: Arc::new(|_life, _ctx| {}),
+            on_stopping: Box::new(|_ctx| Running::Stop),
+            on_stopped: Box::new(|| {}),
+            holds: Vec::new(),
+        }
+    }
+}
+
+impl Actor for Puppet {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        Arc::clone(&self.on_started)(self.life, ctx);
+    }
+
+    fn stopping(&mut self, ctx: &mut Self::Context) -> Running {
+        (self.on_stopping)(ctx)
+    }
+
+    fn stopped(&mut self, _ctx: &mut Self::Context) {
+        (self.on_stopped)();
+    }
+}
+
+/// What a puppet is to do. Answers with the number of its incarnation.
+#[derive(Message)]
+#[rtype(result = "u32")]
+pub struct Tell(Box<dyn FnOnce(&mut Puppet, &mut Context<Puppet>) + Send>);
+
+pub fn tell(what: impl FnOnce(&mut Puppet, &mut Context<Puppet>) + Send + 'static) -> Tell {
+    Tell(Box::new(what))
+}
+
+/// Asks a puppet for the number of its incarnation.
+pub fn life() -> Tell {
+    tell(|_, _| {})
+}
+
+impl Handler<Tell> for Puppet {
+    type Result = u32;
+
+    fn handle(&mut self, Tell(what): Tell, ctx: &mut Self::Context) -> u32 {
+        what(self, ctx);
+        self.life
+    }
+}
+
+/// Does this when it is dropped.
+pub struct OnDrop(Box<dyn FnMut() + Send>);
+
+impl OnDrop {
+    pub fn new(what: impl FnMut() + Send + 'static) -> Self {
+        Self(Box::new(what))
+    }
+}
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
 /// Keeps the events that it is sent.
 #[derive(Clone, Default)]
 pub struct Events(Arc<Mutex<VecDeque<Event>>>);
@@ -172,9 +290,13 @@ impl Events {
     /// Subscribes to them.
     pub async fn of(supervisor: &Addr<Supervisor>) -> Self {
         let events = Self::default();
-        let listener = Listener(events.clone()).start();
-        supervisor.send(Subscribe(listener.recipient())).await.expect("it runs");
+        supervisor.send(Subscribe(events.recipient())).await.expect("it runs");
         events
+    }
+
+    /// What to subscribe with.
+    pub fn recipient(&self) -> Recipient<Event> {
+        Listener(self.clone()).start().recipient()
     }
 
     fn push(&self, event: Event) {
@@ -202,6 +324,15 @@ pub fn is_failure(event: &Event) -> bool {
     matches!(event.kind, EventKind::ChildFailed { .. })
 }
 
+/// The failures that these events tell of.
+pub fn failures(events: &[Event]) -> Vec<Failure> {
+    let failure = |event: &Event| match &event.kind {
+        EventKind::ChildFailed { failure, .. } => Some(failure.clone()),
+        _ => None,
+    };
+    events.iter().filter_map(failure).collect()
+}
+
 pub async fn status(supervisor: &Addr<Supervisor>) -> SupervisorStatus {
     supervisor.send(Status).await.expect("it runs")
 }
@@ -213,6 +344,21 @@ pub async fn list(supervisor: &Addr<Supervisor>) -> Vec<ChildInfo> {
 /// Name and state of each child.
 pub async fn states(supervisor: &Addr<Supervisor>) -> Vec<(String, ChildState)> {
     list(supervisor).await.into_iter().map(|child| (child.name, child.state)).collect()
+}
+
+/// What a supervisor tells of its child of this name.
+pub async fn info(supervisor: &Addr<Supervisor>, name: &str) -> ChildInfo {
+    let mut children = list(supervisor).await.into_iter();
+    children.find(|child| child.name == name).expect("it is listed")
+}
+
+pub async fn token(supervisor: &Addr<Supervisor>, name: &str) -> ChildToken {
+    info(supervisor, name).await.token
+}
+
+/// A spec that pauses at the first failure.
+pub fn fragile() -> Spec {
+    exact().failure_threshold(0.0)
 }
 
 /// A spec that pauses for exactly 15 s.
