@@ -145,6 +145,24 @@ pub enum EndReason {
 }
 
 impl EventKind {
+    /// The name of the variant: `ChildStarted`, `BackoffEntered`, …
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ChildStarted { .. } => "ChildStarted",
+            Self::ChildReady { .. } => "ChildReady",
+            Self::ChildFailed { .. } => "ChildFailed",
+            Self::ChildRestarted { .. } => "ChildRestarted",
+            Self::ChildEnded { .. } => "ChildEnded",
+            Self::ChildStopped { .. } => "ChildStopped",
+            Self::StopTimeout { .. } => "StopTimeout",
+            Self::BackoffEntered { .. } => "BackoffEntered",
+            Self::BackoffLeft => "BackoffLeft",
+            Self::LimitReached { .. } => "LimitReached",
+            Self::SupervisorStarted => "SupervisorStarted",
+            Self::SupervisorStopped { .. } => "SupervisorStopped",
+        }
+    }
+
     /// How it is logged: a system in which nothing fails is silent at `warn`.
     pub(crate) fn level(&self) -> Level {
         match self {
@@ -158,6 +176,8 @@ impl EventKind {
                 EndReason::GaveUp(_) => Level::Error,
                 EndReason::Finished | EndReason::Stopped | EndReason::Removed => Level::Info,
             },
+            // The supervisor above it tells of it as a failure.
+            Self::SupervisorStopped { failure: Some(Failure::Killed), .. } => Level::Warn,
             Self::SupervisorStopped { failure: Some(_), .. } => Level::Error,
             Self::SupervisorStopped { unstopped: 1.., .. } => Level::Warn,
             Self::SupervisorStopped { .. } => Level::Info,
@@ -186,16 +206,16 @@ impl fmt::Display for EventKind {
             Self::ChildStarted { .. } => f.write_str("started"),
             Self::ChildReady { .. } => f.write_str("ready"),
             Self::ChildFailed { failure, failures, threshold, restarting, .. } => {
-                let next = if *restarting { "restarting" } else { "not restarted" };
+                let next = if *restarting { "will be restarted" } else { "not restarted" };
                 write!(f, "failed: {failure} ({failures:.2} of {threshold} failures, {next})")
             }
             Self::ChildRestarted { restarts, .. } => {
-                write!(f, "restarted, {restarts} times by now")
+                write!(f, "restarted (no. {restarts})")
             }
             Self::ChildEnded { reason, .. } => write!(f, "ended: {reason}"),
-            Self::ChildStopped { failure: None, .. } => f.write_str("stopped on request"),
+            Self::ChildStopped { failure: None, .. } => f.write_str("stopped"),
             Self::ChildStopped { failure: Some(failure), .. } => {
-                write!(f, "stopped on request, and failed on the way: {failure}")
+                write!(f, "stopped, and failed on the way: {failure}")
             }
             Self::StopTimeout { left_behind: false, .. } => {
                 f.write_str("did not stop in time and was dropped")
@@ -280,7 +300,7 @@ mod tests {
         };
         assert_eq!(
             event.to_string(),
-            "root/a\\nb: failed: panicked: two\\nlines\\r\\n\\u{1b}[31m (1.00 of 5 failures, restarting)"
+            "root/a\\nb: failed: panicked: two\\nlines\\r\\n\\u{1b}[31m (1.00 of 5 failures, will be restarted)"
         );
     }
 }

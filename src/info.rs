@@ -169,6 +169,8 @@ pub struct SupervisorStatus {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TreeNode {
+    /// Which child of the supervisor above it is; `None` for the one that was asked.
+    pub token: Option<ChildToken>,
     /// The supervisor.
     pub status: SupervisorStatus,
     /// Its children, nested supervisors included, in start order.

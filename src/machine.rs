@@ -300,7 +300,7 @@ impl Machine {
             Then::Forget => self.end(child, End::Removed, out),
             Then::Regroup if self.is_temporary(child) => self.end(child, End::Stopped, out),
             Then::Regroup => self.regroup(child, now, out),
-            Then::Shutdown => self.children.remove(child),
+            Then::Shutdown => self.release(child, out),
             Then::Fail(forced) => self.failed(child, Some(forced), decision, now, out),
         }
         out.push(Action::Settle { child, wait: Wait::Stopped, outcome: Settled::Done });
@@ -327,7 +327,7 @@ impl Machine {
                 }
                 ExitClass::Stopped | ExitClass::Finished => out.push(Action::Stopped { child: id }),
             }
-            self.children.remove(id);
+            self.release(id, out);
             return;
         }
         match exit {
@@ -348,6 +348,12 @@ impl Machine {
         self.children
             .get(id)
             .is_some_and(|child| child.on_trial || child.terms.policy.restarts(exit))
+    }
+
+    /// The supervisor stops, and is done with this child. It comes back if the supervisor is restarted.
+    fn release(&mut self, child: u64, out: &mut Vec<Action>) {
+        self.children.remove(child);
+        out.push(Action::Released { child });
     }
 
     fn end(&mut self, child: u64, end: End, out: &mut Vec<Action>) {

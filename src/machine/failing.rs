@@ -24,6 +24,11 @@ impl Machine {
         out: &mut Vec<Action>,
     ) {
         let Some(child) = self.children.get(id) else { return };
+        if !self.restarts_anything() {
+            // Its start took too long while everything stops.
+            self.tell_failed(id, forced, false, now, out);
+            return self.release(id, out);
+        }
         let by_policy = match child.terms.policy.restarts(ExitClass::Failed) {
             true => Decision::Restart,
             false => Decision::End,
@@ -74,9 +79,9 @@ impl Machine {
                     self.enter_pause(now, out);
                 }
             }
-            Phase::Paused { .. } => self.tell_failed(id, forced, true, now, out),
-            // Nothing is restarted any more.
-            Phase::Stopping { .. } | Phase::Finished => return self.children.remove(id),
+            Phase::Paused { .. } | Phase::Stopping { .. } | Phase::Finished => {
+                self.tell_failed(id, forced, true, now, out);
+            }
         }
         self.put_down(id, delay, now, out);
     }
@@ -122,7 +127,7 @@ impl Machine {
     /// restarted, so is a declared child.
     fn escalate(&mut self, id: u64, forced: Option<Forced>, now: Instant, out: &mut Vec<Action>) {
         self.tell_failed(id, forced, false, now, out);
-        self.children.remove(id);
+        self.release(id, out);
         self.begin_stop(StopCause::Escalated { child: id }, now, out);
     }
 

@@ -112,6 +112,8 @@ pub(crate) enum Action {
     Up,
     /// From now on nothing is restarted.
     StopBegun { cause: StopCause },
+    /// The supervisor stops, and is done with this child.
+    Released { child: u64 },
     /// Every child has stopped or was left behind.
     Finish { cause: StopCause },
 }

@@ -125,7 +125,7 @@ impl Machine {
                 out.push(Action::Settle { child, wait: Wait::Ready, outcome: Settled::Stopping });
             }
             match known.state {
-                State::BackingOff { .. } | State::Terminated => self.children.remove(child),
+                State::BackingOff { .. } | State::Terminated => self.release(child, out),
                 State::Stopping { then: Then::Forget, .. } => {}
                 State::Stopping { then, limit, overdue } => {
                     if then == Then::Restart {

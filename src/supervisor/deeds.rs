@@ -68,6 +68,7 @@ impl Shell {
                 StopCause::Escalated { child } => self.cause = self.escalation(child),
                 StopCause::Asked | StopCause::Killed | StopCause::Auto => {}
             },
+            Action::Released { child } => self.release(child),
             Action::LimitReached { failures } => {
                 let threshold = self.machine.threshold();
                 self.tell(None, Level::Error, || EventKind::LimitReached { failures, threshold });
@@ -221,6 +222,14 @@ impl Shell {
         });
         if let Some(entry) = self.children.remove(&child) {
             entry.child.kept.close();
+        }
+    }
+
+    /// Nobody is to wait any longer for a child that cannot come back.
+    fn release(&self, child: u64) {
+        match self.children.get(&child) {
+            Some(entry) if self.is_root || !entry.declared => entry.child.kept.close(),
+            Some(_) | None => {}
         }
     }
 

@@ -113,13 +113,14 @@ impl Shell {
         let nested = children.iter().filter_map(|child| {
             let nested = self.children.get(&child.token.child)?.child.nested.as_ref()?;
             let (reply, answer) = oneshot::channel();
+            let (token, asked) = (Some(child.token), nested.tell(Notice::Tree(reply)));
             // One without an incarnation has no status, and one that ends meanwhile drops the question.
-            nested.tell(Notice::Tree(reply)).then_some(answer)
+            asked.then_some(async move { Some(TreeNode { token, ..answer.await.ok()? }) })
         });
         let nested = join_all(nested.collect::<Vec<_>>());
         async move {
-            let supervisors = nested.await.into_iter().filter_map(Result::ok).collect();
-            TreeNode { status, children, supervisors }
+            let supervisors = nested.await.into_iter().flatten().collect();
+            TreeNode { token: None, status, children, supervisors }
         }
     }
 

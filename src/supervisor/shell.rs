@@ -22,7 +22,7 @@ use super::{
     blueprint::{Blueprint, Declared},
 };
 use crate::{
-    child::{Handle, Notice, TakenOn, panics},
+    child::{self, Handle, Notice, TakenOn, panics},
     event::EventKind,
     failure::{Failure, Outcome},
     info::{StopReport, Unstopped},
@@ -39,6 +39,8 @@ pub(super) type Answer = (Settled, Option<Failure>);
 /// A running supervisor.
 pub(super) struct Shell {
     pub(super) blueprint: Arc<Blueprint>,
+    /// Nobody restarts it.
+    pub(super) is_root: bool,
     pub(super) machine: Machine,
     pub(super) children: BTreeMap<u64, Entry>,
     inbox: UnboundedReceiver<Notice>,
@@ -115,8 +117,10 @@ impl Shell {
         plan.report = StopReport::default();
         let declared = mem::take(&mut plan.declared);
         drop(plan);
+        let is_root = child::current(ctx).is_none_or(|scope| scope.token().is_none());
         let mut shell = Self {
             blueprint,
+            is_root,
             machine,
             children: BTreeMap::new(),
             inbox,

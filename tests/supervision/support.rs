@@ -9,8 +9,8 @@ use std::{
 
 use actix::{fut::wrap_future, prelude::*};
 use actix_supervisor::{
-    BoxError, ChildInfo, ChildSpec, ChildState, ChildToken, Event, EventKind, Failure, List, Spec, Status, Subscribe,
-    SupervisedContext, Supervisor, SupervisorStatus,
+    BoxError, ChildInfo, ChildSpec, ChildState, ChildToken, Event, EventKind, Failure, List, Spec,
+    Status, Subscribe, SupervisedContext, Supervisor, SupervisorStatus,
 };
 use tokio::time::Instant;
 
