@@ -8,30 +8,24 @@ use crate::policy::ExitClass;
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Why an incarnation ended that nobody had asked to end.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Failure {
     /// It panicked: in its factory, a handler, a future, a timer, a hook, or its `Drop`.
-    #[error("{0}")]
     Panic(PanicInfo),
     /// It failed with an error of its own: `ctx.fail`, a service's or a factory's `Err`.
     ///
     /// Displays as that error, whose source is also this failure's source.
-    #[error(transparent)]
     Error(Arc<dyn Error + Send + Sync>),
     /// It stopped by itself, and its policy wants it to run.
-    #[error("stopped by itself")]
     Stopped,
     /// It was ended by [`Kill`](crate::Kill), or with the supervisor above it.
-    #[error("killed")]
     Killed,
     /// It was not ready within its [`start_timeout`](crate::ChildSpec::start_timeout).
-    #[error("not ready within {0:?}")]
     StartTimeout(Duration),
     /// A supervisor has given up over a failure of one of its children: that is its own failure.
     ///
     /// `last`, which is its source too, leads down to the first failure, level by level.
-    #[error("{} gave up over its child {}: {last}", .path[0], .path[1])]
     #[non_exhaustive]
     LimitReached {
         /// The supervisor's name, and the child's.
@@ -41,9 +35,34 @@ pub enum Failure {
         /// Above this reading of the meter the limit was reached; a child may also have been given up for another reason.
         threshold: f64,
         /// The child's failure.
-        #[source]
         last: Box<Failure>,
     },
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Panic(panic) => write!(f, "{panic}"),
+            Self::Error(error) => write!(f, "{error}"),
+            Self::Stopped => f.write_str("stopped by itself"),
+            Self::Killed => f.write_str("killed"),
+            Self::StartTimeout(limit) => write!(f, "not ready within {limit:?}"),
+            Self::LimitReached { path: [supervisor, child], last, .. } => {
+                write!(f, "{supervisor} gave up over its child {child}: {last}")
+            }
+        }
+    }
+}
+
+/// By hand: a derived `source` would be the box around `last`, which is no `Failure` to whoever looks for one.
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Error(error) => error.source(),
+            Self::LimitReached { last, .. } => Some(&**last),
+            Self::Panic(_) | Self::Stopped | Self::Killed | Self::StartTimeout(_) => None,
+        }
+    }
 }
 
 impl Failure {

@@ -289,6 +289,10 @@ impl Machine {
             }
         }
         match then {
+            Then::Restart | Then::Terminate | Then::Regroup => self.note_health(child, now),
+            Then::Forget | Then::Shutdown | Then::Fail(_) => {}
+        }
+        match then {
             Then::Restart => {
                 self.start(child, now, out);
                 out.push(Action::Settle { child, wait: Wait::Started, outcome: Settled::Done });

@@ -32,7 +32,7 @@ const REJECT_SLICE: usize = 128;
 pub(crate) trait AnyKept: HasAddr {
     /// Starts an incarnation on this thread. If that fails, the link tells of its end.
     fn start(self: Arc<Self>, link: Link) -> Arc<dyn Handle>;
-    /// No incarnation will start for some time.
+    /// No incarnation will start for some time. It may be told so again, when its recipe was replaced.
     fn down(self: Arc<Self>);
     /// An `Arc<Kept<A>>`.
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
@@ -128,6 +128,9 @@ impl<A: Actor<Context = Context<A>>> AnyKept for Kept<A> {
     fn down(self: Arc<Self>) {
         let while_down = self.recipe().as_ref().map(|recipe| recipe.while_down);
         if while_down != Some(WhileDown::Reject) {
+            if let Some(intake) = &mut *self.intake() {
+                intake.stop_rejecting();
+            }
             return;
         }
         let kept = Arc::clone(&self);

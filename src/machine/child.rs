@@ -5,7 +5,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Forced, Terms};
-use crate::info::{ChildKind, ChildState};
+use crate::{
+    backoff::HEALTHY,
+    info::{ChildKind, ChildState},
+};
 
 /// Where a child is in its life, and what that stage needs to know.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -113,6 +116,13 @@ impl Child {
         self.life.saturating_sub(1)
     }
 
+    /// Whether its incarnation has been ready for so long that what was before is forgotten.
+    pub(super) fn is_healthy(&self, now: Instant) -> bool {
+        let backoff = self.terms.backoff.as_deref();
+        let healthy = backoff.map_or(HEALTHY, |backoff| backoff.healthy(self.last_delay));
+        self.ready_at.is_some_and(|at| now.saturating_duration_since(at) >= healthy)
+    }
+
     /// Where it is, as users see it; `None` for a child that is not listed any more.
     pub(crate) fn shown(&self) -> Option<ChildState> {
         match self.state {
@@ -131,7 +141,15 @@ impl Child {
 
     pub(super) fn footprint(&self) -> Footprint {
         let shown = self.shown();
-        let active = self.state != State::Terminated && shown.is_some();
+        let active = match self.state {
+            State::Terminated | State::Stopping { then: Then::Terminate | Then::Forget, .. } => {
+                false
+            }
+            State::Starting { .. }
+            | State::Running
+            | State::BackingOff { .. }
+            | State::Stopping { .. } => true,
+        };
         Footprint {
             slot: self.state.slot(),
             place: self.state.place(),

@@ -52,6 +52,11 @@ impl Children {
         self.by_id.iter()
     }
 
+    /// A place behind all of them in the start order.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.by_id.last_key_value().map_or(0, |(&id, _)| id + 1)
+    }
+
     /// The last child before this place in the start order.
     pub(crate) fn last_before(&self, id: u64) -> Option<(u64, &Child)> {
         self.by_id.range(..id).next_back().map(|(&id, child)| (id, child))

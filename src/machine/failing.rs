@@ -9,7 +9,7 @@ use super::{
     child::{State, Until},
 };
 use crate::{
-    backoff::{self, HEALTHY},
+    backoff,
     policy::{AutoShutdown, Decision, ExitClass, OnLimit, StartFailure, Strategy},
 };
 
@@ -29,11 +29,12 @@ impl Machine {
             self.tell_failed(id, forced, false, now, out);
             return self.release(id, out);
         }
+        let starts_in_vain = !child.proven && self.settings.start_failure == StartFailure::Escalate;
         let by_policy = match child.terms.policy.restarts(ExitClass::Failed) {
+            _ if starts_in_vain => Decision::Escalate,
             true => Decision::Restart,
             false => Decision::End,
         };
-        let first_start = !child.proven;
         if child.on_trial {
             self.tell_failed(id, forced, false, now, out);
             return self.end(id, End::Failed, out);
@@ -43,13 +44,8 @@ impl Machine {
                 self.tell_failed(id, forced, false, now, out);
                 self.ended(id, End::Failed, now, out);
             }
-            Decision::Escalate => self.escalate(id, forced, now, out),
-            Decision::Restart
-                if first_start && self.settings.start_failure == StartFailure::Escalate =>
-            {
-                self.escalate(id, forced, now, out);
-            }
-            Decision::Restart => self.restart(id, forced, now, out),
+            Decision::Restart if !starts_in_vain => self.restart(id, forced, now, out),
+            Decision::Restart | Decision::Escalate => self.escalate(id, forced, now, out),
         }
     }
 
@@ -89,13 +85,17 @@ impl Machine {
     /// Its failures in a row with this one, and how long it has to wait for them.
     fn next_delay(&mut self, id: u64, now: Instant) -> Option<(u32, Duration)> {
         let child = self.children.get(id)?;
+        let before = if child.is_healthy(now) { 0 } else { child.row };
         let backoff = child.terms.backoff.as_deref();
-        let healthy = backoff.map_or(HEALTHY, |backoff| backoff.healthy(child.last_delay));
-        let was_healthy =
-            child.ready_at.is_some_and(|at| now.saturating_duration_since(at) >= healthy);
-        let before = if was_healthy { 0 } else { child.row };
         let delay = backoff.map_or(Duration::ZERO, |backoff| backoff.delay(before, &mut self.rng));
         Some((before.saturating_add(1), delay))
+    }
+
+    /// An incarnation has ended on request: if it was healthy until then, the next failure is the first one again.
+    pub(super) fn note_health(&mut self, id: u64, now: Instant) {
+        if self.children.get(id).is_some_and(|child| child.is_healthy(now)) {
+            self.children.note_failure(id, 0, Duration::ZERO);
+        }
     }
 
     fn has_given_up(&self, id: u64, row: u32) -> bool {
@@ -144,7 +144,9 @@ impl Machine {
 
     /// A child has ended by itself, for good.
     pub(super) fn ended(&mut self, id: u64, end: End, now: Instant, out: &mut Vec<Action>) {
-        let significant = self.children.get(id).is_some_and(|child| child.terms.significant);
+        // One on trial that fails is no loss: it was never kept.
+        let significant =
+            self.children.get(id).is_some_and(|child| child.terms.significant && !child.on_trial);
         self.end(id, end, out);
         let enough = match self.settings.auto_shutdown {
             AutoShutdown::Never => false,
@@ -189,12 +191,12 @@ impl Machine {
         let waiting = self.children.queued();
         let step = self.settings.spread.as_secs_f64() / waiting.len().max(1) as f64;
         for (index, child) in waiting.into_iter().enumerate() {
-            let until = match self.settings.strategy {
-                Strategy::OneForOne => {
+            let until = match self.has_a_turn(child) {
+                true => Until::Turn,
+                false => {
                     let wait = Duration::try_from_secs_f64(step * index as f64).unwrap_or(FAR);
                     Until::Due(self.children.slot(after(now, wait)))
                 }
-                Strategy::OneForAll | Strategy::RestForOne => Until::Turn,
             };
             self.children.set(child, State::BackingOff { until });
         }
@@ -203,10 +205,10 @@ impl Machine {
 
     /// The time of a child that was down has come.
     pub(super) fn is_due(&mut self, id: u64, now: Instant, out: &mut Vec<Action>) {
-        let until = match (&self.phase, self.settings.strategy) {
+        let until = match (&self.phase, self.has_a_turn(id)) {
             (Phase::Paused { .. }, _) => Until::PauseEnds(self.children.queue_end()),
-            (_, Strategy::OneForOne) => return self.start(id, now, out),
-            (_, Strategy::OneForAll | Strategy::RestForOne) => Until::Turn,
+            (_, true) => Until::Turn,
+            (_, false) => return self.start(id, now, out),
         };
         self.children.set(id, State::BackingOff { until });
     }

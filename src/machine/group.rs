@@ -10,17 +10,18 @@ use super::{
 };
 use crate::policy::Strategy;
 
-/// A restart that is going on. All members from `from` on take part.
+/// A restart that is going on. Members from `from` on and before `to` take part: who is taken on later is none.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Group {
     from: u64,
+    to: u64,
     stage: Stage,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Stage {
-    /// Members from `cursor` on are down.
-    Stopping { cursor: u64 },
+    /// Members from `cursor` on are down; those before `from` stay as they are.
+    Stopping { from: u64, cursor: u64 },
     /// All are down, and somebody has to wait.
     Waiting,
     /// Members before `next` have had their turn.
@@ -39,33 +40,55 @@ impl Machine {
                 self.announce(out);
             }
             Strategy::OneForAll | Strategy::RestForOne => {
-                self.group = Some(Group { from: 0, stage: Stage::Starting { next: 0 } });
+                let to = self.children.next_id();
+                self.group = Some(Group { from: 0, to, stage: Stage::Starting { next: 0 } });
             }
         }
     }
 
-    /// A member has failed: its group goes down. A restart that is going on starts over, widened if need be.
+    /// A member has failed: its group goes down. A restart that is going on becomes part of this one: whoever
+    /// had to stop or to start for it still has to.
     pub(super) fn sweep(&mut self, failed: u64) {
-        let from = match self.settings.strategy {
+        let first = match self.settings.strategy {
             Strategy::OneForOne => return,
             Strategy::OneForAll => 0,
             Strategy::RestForOne => failed,
         };
-        let from = self.group.map_or(from, |group| group.from.min(from));
-        self.group = Some(Group { from, stage: Stage::Stopping { cursor: u64::MAX } });
+        let (to_stop, to_start) = match self.group {
+            None => (first, first),
+            Some(Group { from, stage: Stage::Stopping { from: to_stop, .. }, .. }) => {
+                (to_stop.min(first), from.min(first))
+            }
+            Some(Group { from, stage: Stage::Waiting, .. }) => (first, from.min(first)),
+            Some(Group { stage: Stage::Starting { next }, .. }) => (first, next.min(first)),
+        };
+        let to = self.children.next_id();
+        let stage = Stage::Stopping { from: to_stop, cursor: to };
+        self.group = Some(Group { from: to_start, to, stage });
     }
 
-    /// A member that was asked to stop with its group is down.
+    /// A member that was asked to stop with its group is down. One that was left behind may have missed its turn.
     pub(super) fn regroup(&mut self, id: u64, now: Instant, out: &mut Vec<Action>) {
-        self.children.set(id, State::BackingOff { until: Until::Turn });
-        out.push(Action::Down { child: id });
-        let has_missed_its_turn = match self.group.map(|group| group.stage) {
-            Some(Stage::Starting { next }) => id < next,
-            Some(Stage::Stopping { .. } | Stage::Waiting) => false,
-            None => true,
+        let has_a_turn = self.has_a_turn(id);
+        let until = match self.phase {
+            Phase::Paused { .. } if !has_a_turn => Until::PauseEnds(self.children.queue_end()),
+            Phase::Paused { .. } | Phase::Running | Phase::Stopping { .. } | Phase::Finished => {
+                Until::Turn
+            }
         };
-        if has_missed_its_turn {
+        self.children.set(id, State::BackingOff { until });
+        out.push(Action::Down { child: id });
+        if !has_a_turn && until == Until::Turn {
             self.start(id, now, out);
+        }
+    }
+
+    /// Whether its turn in the restart of a group is still to come.
+    pub(super) fn has_a_turn(&self, id: u64) -> bool {
+        let Some(group) = self.group else { return false };
+        match group.stage {
+            Stage::Stopping { .. } | Stage::Waiting => (group.from..group.to).contains(&id),
+            Stage::Starting { next } => (next..group.to).contains(&id),
         }
     }
 
@@ -77,9 +100,9 @@ impl Machine {
         }
         while let Some(group) = self.group {
             let next = match group.stage {
-                Stage::Stopping { cursor } => self.stop_member(group.from, cursor, now, out),
+                Stage::Stopping { from, cursor } => self.stop_member(from, cursor, now, out),
                 Stage::Waiting => self.may_start(group.from),
-                Stage::Starting { next } => self.start_member(next, now, out),
+                Stage::Starting { next } => self.start_member(next, group.to, now, out),
             };
             match next {
                 Step::Wait => return,
@@ -102,11 +125,11 @@ impl Machine {
             }
             // It is left behind, and starts when it has come back.
             State::Stopping { overdue: true, .. } if !child.terms.can_be_killed() => {
-                Step::Stage(Stage::Stopping { cursor: id })
+                Step::Stage(Stage::Stopping { from, cursor: id })
             }
             State::Stopping { .. } => Step::Wait,
             State::BackingOff { .. } | State::Terminated => {
-                Step::Stage(Stage::Stopping { cursor: id })
+                Step::Stage(Stage::Stopping { from, cursor: id })
             }
         }
     }
@@ -119,14 +142,19 @@ impl Machine {
         }
     }
 
-    fn start_member(&mut self, next: u64, now: Instant, out: &mut Vec<Action>) -> Step {
-        let Some((id, child)) = self.children.first_from(next) else { return Step::Over };
+    fn start_member(&mut self, next: u64, to: u64, now: Instant, out: &mut Vec<Action>) -> Step {
+        let member = self.children.first_from(next).filter(|&(id, _)| id < to);
+        let Some((id, child)) = member else { return Step::Over };
         match child.state {
             State::BackingOff { until: Until::Turn } => {
                 self.start(id, now, out);
                 Step::Wait
             }
             State::Starting { .. } => Step::Wait,
+            // It is being killed because it was not ready in time, or somebody asked for something else.
+            State::Stopping { overdue, .. } if !overdue || child.terms.can_be_killed() => {
+                Step::Wait
+            }
             State::Running
             | State::Stopping { .. }
             | State::BackingOff { until: Until::Due(_) | Until::PauseEnds(_) }

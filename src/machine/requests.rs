@@ -60,6 +60,8 @@ impl Machine {
                 self.redirect(id, Then::Terminate, overdue, Wait::Stopped)
             }
             (Request::Terminate, State::BackingOff { .. }) => {
+                self.children.end_trial(id);
+                supersede(id, Wait::Ready, out);
                 self.children.set(id, State::Terminated);
                 out.push(Action::Stopped { child: id });
                 Progress::Done
@@ -77,6 +79,7 @@ impl Machine {
                 self.redirect(id, Then::Forget, overdue, Wait::Stopped)
             }
             (Request::Remove, State::BackingOff { .. } | State::Terminated) => {
+                supersede(id, Wait::Ready, out);
                 self.end(id, End::Removed, out);
                 Progress::Done
             }

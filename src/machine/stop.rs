@@ -41,6 +41,10 @@ impl Machine {
         let Some(child) = self.children.get(id) else { return };
         if child.terms.can_be_killed() {
             out.push(Action::Kill { child: id, life: child.life });
+            if let State::Stopping { then, overdue, .. } = child.state {
+                // Nobody waits for it any more to stop in an orderly way.
+                self.children.set(id, State::Stopping { then, limit: None, overdue });
+            }
         }
     }
 

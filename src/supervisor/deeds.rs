@@ -186,6 +186,8 @@ impl Shell {
             OnPanic::Abort => {
                 let name = self.children.get(&child).map_or("", |entry| &entry.child.name);
                 log::error!(target: "actix_supervisor", "{name:?} {panic}: aborting, as its supervisor's on_panic says");
+                // Nothing else will: an abort runs no destructors.
+                let _ = panics::catch(|| log::logger().flush());
                 std::process::abort();
             }
         }
@@ -225,11 +227,13 @@ impl Shell {
         }
     }
 
-    /// Nobody is to wait any longer for a child that cannot come back.
+    /// Nobody is to wait any longer for a child that cannot come back. One that can is down until its supervisor is
+    /// restarted.
     fn release(&self, child: u64) {
         match self.children.get(&child) {
             Some(entry) if self.is_root || !entry.declared => entry.child.kept.close(),
-            Some(_) | None => {}
+            Some(entry) => Arc::clone(&entry.child.kept).down(),
+            None => {}
         }
     }
 

@@ -71,6 +71,10 @@ impl Shell {
         if let Some(entry) = self.children.get_mut(&token.child) {
             spec.replace(&mut entry.child, settings)?;
             let terms = entry.child.terms.clone();
+            if entry.handle.is_none() && entry.life > 0 {
+                // Down: what it answers to senders may be different from now on.
+                Arc::clone(&entry.child.kept).down();
+            }
             self.input(Input::Retune { child: token.child, terms }, ctx);
         }
         self.request(token, Request::Renew, ctx)

@@ -1,0 +1,62 @@
+//! A second opinion: a naive model of what a supervisor has to do, and random walks on which the machine has
+//! to do the same.
+//!
+//! The model is written as the contract is: a list of children with plain fields, no index of timers, no
+//! cursors; whatever can be worked out anew at each step is. Where the two differ, one of them is wrong.
+//!
+//! A walk that fails prints its seed and a program of few steps that fails as well. Settings:
+//!
+//! - `SUPERVISOR_WALK_STEPS`: how many steps each of the walks takes (default: 340,000);
+//! - `SUPERVISOR_WALK_SEED`: the seed of the first program (default: 0). The seed that is printed replays the
+//!   program as the first one.
+
+mod deal;
+mod naive;
+mod program;
+mod side_by_side;
+mod watch;
+
+use std::env;
+
+use self::{program::Program, side_by_side::SideBySide};
+use crate::policy::Strategy;
+
+/// A million together.
+const STEPS: u64 = 340_000;
+
+fn from_env(name: &str, default: u64) -> u64 {
+    match env::var(name) {
+        Ok(value) => value.replace('_', "").parse().expect(name),
+        Err(_) => default,
+    }
+}
+
+fn walk(strategy: Strategy) {
+    let mut steps_left = from_env("SUPERVISOR_WALK_STEPS", STEPS);
+    let mut seed = from_env("SUPERVISOR_WALK_SEED", 0);
+    while steps_left > 0 {
+        let program = Program::random(seed, strategy);
+        if let Err(difference) = SideBySide::run(&program) {
+            let program = program.shrunk(|program| SideBySide::run(program).is_err());
+            let shrunk = SideBySide::run(&program).expect_err("it failed before");
+            panic!("{strategy:?}, seed {seed}: {difference}\n\nshrunk: {shrunk}\n\n{program}");
+        }
+        steps_left = steps_left.saturating_sub(program.steps.len() as u64);
+        seed += 1;
+    }
+}
+
+#[test]
+fn one_for_one_does_what_the_model_says() {
+    walk(Strategy::OneForOne);
+}
+
+#[test]
+fn one_for_all_does_what_the_model_says() {
+    walk(Strategy::OneForAll);
+}
+
+#[test]
+fn rest_for_one_does_what_the_model_says() {
+    walk(Strategy::RestForOne);
+}

@@ -1,0 +1,54 @@
+//! What follows when a spec has taken another one's place.
+
+use actix::prelude::*;
+use actix_supervisor::{AutoShutdown, ChildSpec, OnLimit, Replace, RestartPolicy, Supervisor};
+
+use crate::{
+    support::{Do, Journal, Probe, exact, fragile, paused, token},
+    times::patient,
+};
+
+#[test]
+fn a_declared_child_comes_back_as_what_it_was_replaced_by() {
+    paused(async {
+        let journal = Journal::default();
+        let spec = Probe::spec("old", &journal);
+        let probe = spec.addr();
+        let nested = fragile().on_limit(OnLimit::Escalate);
+        let nested = Supervisor::with_spec("nested", nested).unwrap().child(spec);
+        let nested_addr = nested.addr();
+        let _root = Supervisor::with_spec("root", patient())
+            .unwrap()
+            .child(ChildSpec::supervisor(nested))
+            .start();
+        let old = token(&nested_addr, "old").await;
+        let new = Probe::spec("new", &journal);
+        assert_eq!(nested_addr.send(Replace(old, new)).await.unwrap(), Ok(()));
+        probe.do_send(Do::Panic);
+        assert_eq!(probe.send(Do::Nothing).await, Ok(2));
+        assert_eq!(journal.count("new: made 2"), 1);
+        assert_eq!(token(&nested_addr, "new").await, old);
+    });
+}
+
+#[test]
+fn what_becomes_significant_or_no_longer_so_counts_from_then_on() {
+    paused(async {
+        let journal = Journal::default();
+        let spec = |yes| {
+            let spec = Probe::spec("x", &journal).restart(RestartPolicy::Transient);
+            spec.significant(yes)
+        };
+        let first = spec(false);
+        let addr = first.addr();
+        let settings = exact().auto_shutdown(AutoShutdown::AllSignificant);
+        let root = Supervisor::with_spec("root", settings).unwrap().child(first);
+        let (root, served) = (root.addr(), actix_rt::spawn(root.serve()));
+        let x = token(&root, "x").await;
+        for yes in [true, false, true] {
+            assert_eq!(root.send(Replace(x, spec(yes))).await.unwrap(), Ok(()));
+        }
+        addr.do_send(Do::Stop);
+        assert!(served.await.unwrap().is_ok());
+    });
+}
