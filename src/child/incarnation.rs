@@ -15,17 +15,16 @@ use std::{
     mem,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU8, Ordering},
     },
-    task::{self, Poll},
+    task::{self, Poll, Waker},
 };
 
 use actix::{
     Actor, ActorContext, ActorFuture, AsyncContext, Context,
     dev::{AsyncContextParts, ContextFut, ContextParts, EnvelopeProxy},
 };
-use futures::task::AtomicWaker;
 
 use super::{
     context::{Entered, Scope},
@@ -60,8 +59,9 @@ pub(super) struct Incarnation<A: Actor<Context = Context<A>>> {
     link: Link,
     /// What is asked of it: `NOTHING`, `ASK` or `KILL`.
     request: AtomicU8,
-    /// The runner's.
-    waker: AtomicWaker,
+    /// The runner's, once it has been polled. A lock, so that either the runner sees a request at its first
+    /// poll, or the request finds the waker.
+    waker: Mutex<Option<Waker>>,
     /// How it is to end, in the actor's own words.
     conclusion: Mutex<Option<Outcome>>,
     /// It stops when what was set apart in its mailbox has been handled.
@@ -76,7 +76,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
             kept,
             link,
             request: AtomicU8::new(NOTHING),
-            waker: AtomicWaker::new(),
+            waker: Mutex::new(None),
             conclusion: Mutex::new(None),
             draining: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
@@ -148,7 +148,13 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
     fn request(&self, request: u8) {
         // A kill is not taken back by a later, gentler request.
         self.request.fetch_max(request, Ordering::AcqRel);
-        self.waker.wake();
+        if let Some(waker) = &*self.waker() {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn waker(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take_request(&self) -> u8 {
@@ -208,7 +214,7 @@ impl<A: Actor<Context = Context<A>>> Future for Runner<A> {
         let this = self.get_mut();
         if !mem::replace(&mut this.registered, true) {
             // Once is enough: a task keeps its waker.
-            this.incarnation.waker.register(task.waker());
+            *this.incarnation.waker() = Some(task.waker().clone());
         }
         match this.incarnation.take_request() {
             NOTHING => {}
