@@ -241,11 +241,12 @@ impl Machine {
     /// A failure, which the child brought about or (`forced`) the supervisor itself.
     fn failed(&mut self, id: u64, forced: Option<Forced>, now: Instant, out: &mut Vec<Action>) {
         let Some(child) = self.children.get(id) else { return };
-        if child.on_trial || !child.terms.policy.restarts(ExitClass::Failed) {
-            self.tell_failed(id, forced, false, now, out);
-            return self.end(id, End::Failed, out);
-        }
+        let is_wanted = !child.on_trial && child.terms.policy.restarts(ExitClass::Failed);
         match self.phase {
+            Phase::Running | Phase::Paused { .. } if !is_wanted => {
+                self.tell_failed(id, forced, false, now, out);
+                self.end(id, End::Failed, out);
+            }
             Phase::Running => {
                 let failures = self.meter.raise(now);
                 self.tell_failed(id, forced, true, now, out);
@@ -260,8 +261,11 @@ impl Machine {
                 self.tell_failed(id, forced, true, now, out);
                 self.wait_for_pause(id, out);
             }
-            // Nothing is restarted any more: a kill has crossed the stop.
-            Phase::Stopping { .. } | Phase::Finished => self.children.remove(id),
+            // Nothing is restarted any more: its start took too long while everything stops.
+            Phase::Stopping { .. } | Phase::Finished => {
+                self.tell_failed(id, forced, false, now, out);
+                self.children.remove(id);
+            }
         }
     }
 

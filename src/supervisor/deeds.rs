@@ -7,7 +7,7 @@ use log::Level;
 
 use super::{Supervisor, shell::Shell};
 use crate::{
-    child::{self, Handle, Link, Notice, Parent},
+    child::{self, Handle, Link, Notice, Parent, panics},
     event::{EndReason, EventKind},
     failure::{Failure, Outcome},
     info::{StopReport, Unstopped},
@@ -115,8 +115,8 @@ impl Shell {
             Some(Forced::Killed) => Failure::Killed,
             Some(Forced::StartTimeout(limit)) => Failure::StartTimeout(limit),
         };
-        entry.last_failure = Some(Box::new(failure.clone()));
-        self.latest = Some(failure.clone());
+        panics::discard(entry.last_failure.replace(Box::new(failure.clone())));
+        panics::discard(self.latest.replace(failure.clone()));
         let threshold = self.machine.threshold();
         self.tell_child(child, Level::Warn, |name, token| EventKind::ChildFailed {
             name,
