@@ -1,4 +1,108 @@
 //! Supervision trees for Actix.
+//!
+//! A plain Actix actor that panics is gone: its mailbox is dropped with all that is in it, and its
+//! address is closed for good. Under a [`Supervisor`] it is an incarnation that has ended. The next
+//! one, a fresh actor from the child's factory, takes over the mailbox and the address; only the
+//! message in hand is lost, and its sender gets an error.
+//!
+//! ```
+//! use actix::prelude::*;
+//! use actix_supervisor::{ChildSpec, Stop, Supervisor};
+//!
+//! /// An ordinary actor: nothing in it knows of supervision.
+//! struct Calculator;
+//!
+//! impl Actor for Calculator {
+//!     type Context = Context<Self>;
+//! }
+//!
+//! #[derive(Message)]
+//! #[rtype(result = "u32")]
+//! struct Divide(u32, u32);
+//!
+//! impl Handler<Divide> for Calculator {
+//!     type Result = u32;
+//!
+//!     fn handle(&mut self, Divide(number, by): Divide, _ctx: &mut Self::Context) -> u32 {
+//!         number / by // panics if `by` is zero
+//!     }
+//! }
+//!
+//! #[actix::main]
+//! async fn main() -> Result<(), MailboxError> {
+//!     let spec = ChildSpec::actor("calculator", |_ctx| Calculator);
+//!     let calculator = spec.addr(); // good from here on
+//!     let root = Supervisor::new("root").child(spec).start();
+//!
+//!     let poisoned = calculator.send(Divide(1, 0));
+//!     let behind_it = calculator.send(Divide(8, 2));
+//!     assert_eq!(poisoned.await, Err(MailboxError::Closed));
+//!     assert_eq!(behind_it.await?, 4); // answered by the next incarnation
+//!
+//!     assert!(root.send(Stop).await?.is_clean());
+//!     Ok(())
+//! }
+//! ```
+//!
+//! A child is described once, by a [`ChildSpec`]: an [actor](ChildSpec::actor), an [async
+//! service](ChildSpec::service), a [blocking one](ChildSpec::blocking) on a thread of its own, or a
+//! [supervisor](ChildSpec::supervisor), which makes a tree. All of a tree but its blocking services
+//! runs on the thread on which its root was started, by [`start`](actix::Actor::start),
+//! [`serve`](Supervisor::serve) or, as the main thing of a process, [`run`](Supervisor::run).
+//!
+//! The [guide] goes from a first actor to such a process, and shows how to test a tree on a paused
+//! clock.
+//!
+//! # Messages
+//!
+//! A supervisor handles these, from any thread:
+//!
+//! | | |
+//! | --- | --- |
+//! | [`Add`], [`AddAndWait`] | take on a child; the second waits until it is ready |
+//! | [`Remove`], [`RemoveAndWait`] | stop a child and forget it; the second waits until it has stopped |
+//! | [`Restart`], [`Terminate`] | start a child anew; stop it, and keep its place |
+//! | [`Kill`] | end an incarnation at once, as a failure: for drills |
+//! | [`List`], [`Status`], [`Tree`] | what runs, and how it is |
+//! | [`Resume`] | end a pause |
+//! | [`Subscribe`] | get every [`Event`] of this supervisor and of those below it |
+//! | [`Stop`], [`Join`] | end the supervisor; wait for its end |
+//!
+//! # Failures
+//!
+//! A *failure* is an end of an incarnation that nobody asked for: a panic anywhere in it, an error that
+//! it [reports](SupervisedContext::fail) or returns, a start that takes [too
+//! long](ChildSpec::start_timeout). Whether the child is restarted then, or after it has stopped by
+//! itself, is its [`RestartPolicy`].
+//!
+//! A restart follows at once. Each failure raises the supervisor's *failure meter*, a count that halves
+//! every [`failure_decay`](Spec::failure_decay). Above the
+//! [`failure_threshold`](Spec::failure_threshold) the supervisor pauses: for the time of a
+//! [`failure_backoff`](Spec::failure_backoff) it restarts nothing; then the meter is at zero, and all
+//! that waited is started. Messages wait in the kept mailboxes meanwhile, unless the child
+//! [rejects](WhileDown::Reject) them.
+//!
+//! # Stopping
+//!
+//! [`Stop`] stops the children one after the other, the last started first. An actor is stopped as by
+//! `ctx.stop()`, after what was in its mailbox if it [drains](ChildSpec::drain); a service sees its
+//! [`CancellationToken`] cancelled. Each has a [limit](ChildSpec::shutdown). After it, an actor or an
+//! async service is dropped. A blocking service cannot be: its thread is left behind, and the
+//! [`StopReport`] names it by its path.
+//!
+//! `System::stop` drops all actors without order, and does not run the hooks of supervised ones. Send
+//! [`Stop`] first.
+//!
+//! # What a supervised actor may do
+//!
+//! All that it may do unsupervised: timers, streams, `ctx.spawn`, `ctx.wait`, `ctx.notify`, its own
+//! address, `Running::Continue`. It runs until it stops or is stopped, also when nobody holds its
+//! address. [`SupervisedContext`] adds [`fail`](SupervisedContext::fail),
+//! [`finish`](SupervisedContext::finish), [`terminate_tree`](SupervisedContext::terminate_tree) and
+//! [`child`](SupervisedContext::child).
+//!
+//! What it must not do is block its thread: nothing on that thread, its supervisor included, could do
+//! anything about it.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make times of their own"))]
 
@@ -41,3 +145,11 @@ pub use crate::{
     supervisor::Supervisor,
     token::ChildToken,
 };
+
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../docs/guide.md")]
+pub mod guide {}
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

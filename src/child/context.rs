@@ -1,8 +1,14 @@
 //! What a supervised actor can say to its supervisor, through the context that it has anyway.
 
-use std::{any::Any, cell::Cell, sync::Arc};
+use std::{
+    any::Any,
+    cell::Cell,
+    pin::Pin,
+    sync::Arc,
+    task::{self, Poll},
+};
 
-use actix::{Actor, ActorContext, AsyncContext, Context};
+use actix::{Actor, ActorContext, ActorFuture, ActorState, AsyncContext, Context};
 
 use crate::{
     failure::{BoxError, Failure, Outcome},
@@ -56,7 +62,7 @@ impl<A: Actor<Context = Context<A>>> SupervisedContext for Context<A> {
         match current(self) {
             Some(scope) => {
                 scope.conclude(outcome);
-                self.terminate();
+                break_off(self);
             }
             None => stop_unsupervised(self, "fail", Some(outcome)),
         }
@@ -77,7 +83,7 @@ impl<A: Actor<Context = Context<A>>> SupervisedContext for Context<A> {
         match current(self) {
             Some(scope) => {
                 scope.conclude(outcome);
-                self.terminate();
+                break_off(self);
             }
             None => stop_unsupervised(self, "terminate_tree", Some(outcome)),
         }
@@ -88,14 +94,50 @@ impl<A: Actor<Context = Context<A>>> SupervisedContext for Context<A> {
     }
 }
 
+/// Ends an incarnation that has failed, before any more of its code runs.
+///
+/// Not by `ctx.terminate()`: if the same callback also cancels a future, Actix goes round for ever over
+/// a context that is terminated and has something left to cancel.
+fn break_off<A>(ctx: &mut Context<A>)
+where
+    A: Actor<Context = Context<A>>,
+{
+    match ctx.state() {
+        // `stopping` is running. After it a future that `ctx.wait` was given would come too late.
+        ActorState::Stopping => ctx.terminate(),
+        ActorState::Started | ActorState::Running | ActorState::Stopped => ctx.wait(BreakOff),
+    }
+}
+
+/// Holds up everything else in its context, until the runner sees that the actor has failed, and drops it.
+struct BreakOff;
+
+impl<A: Actor<Context = Context<A>>> ActorFuture<A> for BreakOff {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        actor: &mut A,
+        ctx: &mut Context<A>,
+        _task: &mut task::Context<'_>,
+    ) -> Poll<()> {
+        actor.stopped(ctx);
+        Poll::Pending
+    }
+}
+
 fn stop_unsupervised<A>(ctx: &mut Context<A>, call: &str, outcome: Option<Outcome>)
 where
     A: Actor<Context = Context<A>>,
 {
     let actor = std::any::type_name::<A>();
     match outcome.and_then(Outcome::into_failure) {
-        Some(failure) => log::error!("{call} in {actor}, which is not supervised: {failure}"),
-        None => log::error!("{call} in {actor}, which is not supervised"),
+        Some(failure) => {
+            log::error!(target: "actix_supervisor", "{call} in {actor}, which is not supervised: {failure}")
+        }
+        None => {
+            log::error!(target: "actix_supervisor", "{call} in {actor}, which is not supervised")
+        }
     }
     ctx.stop();
 }

@@ -64,6 +64,8 @@ pub(super) struct Incarnation<A: Actor<Context = Context<A>>> {
     waker: Mutex<Option<Waker>>,
     /// How it is to end, in the actor's own words.
     conclusion: Mutex<Option<Outcome>>,
+    /// It has failed in its own words, and runs no more.
+    broken: AtomicBool,
     /// It stops when what was set apart in its mailbox has been handled.
     draining: AtomicBool,
     /// Its pump is gone.
@@ -78,6 +80,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
             request: AtomicU8::new(NOTHING),
             waker: Mutex::new(None),
             conclusion: Mutex::new(None),
+            broken: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
         });
@@ -88,6 +91,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         // A supervisor says itself when it is ready.
         let announced = incarnation.kept.nested.is_some();
         ctx.spawn(Pump { incarnation: Arc::clone(&incarnation), announced });
+        ctx.spawn(Presence);
         match incarnation.make(&mut ctx) {
             Ok(actor) => {
                 let future = Some(ctx.into_future(actor));
@@ -184,6 +188,9 @@ impl<A: Actor<Context = Context<A>>> Handle for Incarnation<A> {
 
 impl<A: Actor<Context = Context<A>>> Scope for Incarnation<A> {
     fn conclude(&self, outcome: Outcome) {
+        if let Outcome::Failed(_) | Outcome::TerminateTree(_) = outcome {
+            self.broken.store(true, Ordering::Relaxed);
+        }
         let mut conclusion = self.conclusion.lock().unwrap_or_else(PoisonError::into_inner);
         match &*conclusion {
             Some(Outcome::Failed(_) | Outcome::TerminateTree(_)) => {}
@@ -233,13 +240,14 @@ impl<A: Actor<Context = Context<A>>> Future for Runner<A> {
         drop(entered);
         match polled {
             Ok(Poll::Pending) => {
+                if this.incarnation.broken.load(Ordering::Relaxed) || !future.alive() {
+                    // It has failed; or it was terminated in `stopping`, which then answered `Continue`.
+                    return this.end(None, Ok(()));
+                }
                 if this.incarnation.deaf.swap(false, Ordering::Relaxed) {
                     // The actor has cancelled what `ctx.handle()` gave it, and that was the pump.
                     future.ctx().spawn(this.incarnation.pump());
                     task.waker().wake_by_ref();
-                } else if !future.alive() {
-                    // It was terminated in `stopping`, which then answered `Continue`.
-                    return this.end(None, Ok(()));
                 }
                 Poll::Pending
             }
@@ -329,5 +337,22 @@ impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Pump<A> {
 impl<A: Actor<Context = Context<A>>> Drop for Pump<A> {
     fn drop(&mut self) {
         self.incarnation.deaf.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Keeps a context alive that has nothing else: Actix stops one that is empty, and it is so for a moment
+/// when the actor cancels the pump.
+struct Presence;
+
+impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Presence {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        _actor: &mut A,
+        _ctx: &mut Context<A>,
+        _task: &mut task::Context<'_>,
+    ) -> Poll<()> {
+        Poll::Pending
     }
 }

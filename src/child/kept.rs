@@ -170,13 +170,16 @@ impl<A: Actor<Context = Context<A>>> Drop for Kept<A> {
 impl<A: Actor<Context = Context<A>>> Intake<A> {
     /// The next message; `None` when no more can come.
     pub(super) fn next(&mut self, task: &mut task::Context<'_>) -> Poll<Option<Envelope<A>>> {
-        if let Some(envelope) = self.backlog.pop_front() {
+        if !self.backlog.is_empty() {
+            return Poll::Ready(self.backlog.pop_front());
+        }
+        if let Some(alias) = &mut self.alias
+            && let Poll::Ready(Some(envelope)) = Pin::new(&mut **alias).poll_next(task)
+        {
             return Poll::Ready(Some(envelope));
         }
-        match (Pin::new(&mut self.receiver).poll_next(task), &mut self.alias) {
-            (Poll::Pending, Some(alias)) => Pin::new(&mut **alias).poll_next(task),
-            (polled, _) => polled,
-        }
+        // Built in place, as the last expression: a copy would cost a tenth of a message.
+        Pin::new(&mut self.receiver).poll_next(task)
     }
 
     /// Sets apart what is in the mailbox now; returns whether that is anything.

@@ -14,11 +14,16 @@ use crate::failure::PanicInfo;
 thread_local! {
     /// How many calls of [`catch`] are running on this thread.
     static CATCHING: Cell<usize> = const { Cell::new(0) };
-    /// What the panic hook saw of the last panic.
-    static SEEN: RefCell<Option<Seen>> = const { RefCell::new(None) };
+    /// What the panic hook saw of the last panics, the latest at the end.
+    static SEEN: RefCell<Vec<Seen>> = const { RefCell::new(Vec::new()) };
 }
 
+/// How many panics are kept. More than one: while a panic unwinds there may be others, and so there may
+/// have been before it, that the child's own code has caught.
+const KEPT: usize = 8;
+
 struct Seen {
+    message: String,
     location: Option<String>,
     backtrace: Option<Arc<Backtrace>>,
 }
@@ -31,11 +36,9 @@ pub(crate) fn catch<R>(code: impl FnOnce() -> R) -> Result<R, PanicInfo> {
     CATCHING.set(CATCHING.get() + 1);
     let result = panic::catch_unwind(AssertUnwindSafe(code));
     let result = result.map_err(|payload| {
-        let seen = SEEN.take();
         let message = message(&*payload);
+        let (location, backtrace) = seen(&message);
         dispose(payload);
-        let (location, backtrace) =
-            seen.map_or((None, None), |seen| (seen.location, seen.backtrace));
         PanicInfo { message, location, backtrace }
     });
     CATCHING.set(CATCHING.get() - 1);
@@ -58,6 +61,12 @@ fn message(payload: &(dyn Any + Send)) -> String {
     }
 }
 
+/// Place and backtrace of the latest panic with this message.
+fn seen(message: &str) -> (Option<String>, Option<Arc<Backtrace>>) {
+    let latest = SEEN.take().into_iter().rfind(|seen| seen.message == message);
+    latest.map_or((None, None), |seen| (seen.location, seen.backtrace))
+}
+
 fn dispose(payload: Box<dyn Any + Send>) {
     if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         // Its `Drop` panics with a payload of its own. This could go on for ever: leak it.
@@ -73,7 +82,8 @@ fn dispose(payload: Box<dyn Any + Send>) {
 ///
 /// For a panic of a supervised child, the hook keeps the place, and a backtrace where `RUST_BACKTRACE` or
 /// `RUST_LIB_BACKTRACE` asks for one, and prints nothing: the supervisor's event tells of it, and so
-/// does the log. Every other panic goes to the hook that was set before.
+/// does the log. That holds for a panic that the child's own code catches, too. Every other panic goes to
+/// the hook that was set before.
 ///
 /// ```
 /// actix_supervisor::install_panic_hook();
@@ -90,6 +100,7 @@ pub fn install_panic_hook() {
 }
 
 fn keep(info: &PanicHookInfo<'_>) {
+    let message = message(info.payload());
     let location = info.location().map(ToString::to_string);
     let backtrace = Backtrace::capture();
     let backtrace = match backtrace.status() {
@@ -98,8 +109,11 @@ fn keep(info: &PanicHookInfo<'_>) {
     };
     // The thread may be on its way out; then nobody asks for it either.
     let _ = SEEN.try_with(|seen| {
-        // The first panic is the cause; what panics while it unwinds must not cover it.
-        seen.borrow_mut().get_or_insert(Seen { location, backtrace });
+        let mut seen = seen.borrow_mut();
+        if seen.len() == KEPT {
+            seen.remove(0);
+        }
+        seen.push(Seen { message, location, backtrace });
     });
 }
 
@@ -142,17 +156,47 @@ mod tests {
         assert_eq!(CATCHING.get(), 0);
     }
 
+    /// Where a panic was, as the hook tells it.
+    fn place(code: impl FnOnce()) -> String {
+        install_panic_hook();
+        install_panic_hook();
+        catch(code).unwrap_err().location.expect("the hook is installed")
+    }
+
     #[test]
-    fn the_hook_keeps_the_place_of_the_first_panic_and_of_each_new_one() {
-        install_panic_hook();
-        install_panic_hook();
-        let first = catch(|| panic!("first")).unwrap_err();
-        let second = catch(|| {
-            let _second = catch(|| panic!("inner"));
-            panic!("outer");
+    fn the_hook_tells_the_place_of_each_panic() {
+        let first = place(|| panic!("here"));
+        let line = line!() - 1;
+        assert!(first.starts_with(&format!("{}:{line}:", file!())), "{first}");
+        assert_ne!(first, place(|| panic!("here")));
+    }
+
+    #[test]
+    fn a_panic_that_was_caught_before_or_while_it_unwinds_is_not_mistaken_for_it() {
+        struct PanicsInside;
+        impl Drop for PanicsInside {
+            fn drop(&mut self) {
+                let _ = panic::catch_unwind(|| panic!("while it unwinds"));
+            }
+        }
+        let told = place(|| {
+            let _ = panic::catch_unwind(|| panic!("before"));
+            let _inside = PanicsInside;
+            panic!("the cause");
         });
-        let (first, second) = (first.location.unwrap(), second.unwrap_err().location.unwrap());
-        assert!(first.starts_with(file!()), "{first}");
-        assert_ne!(first, second);
+        let line = line!() - 2;
+        assert!(told.starts_with(&format!("{}:{line}:", file!())), "{told}");
+    }
+
+    #[test]
+    fn panics_that_the_code_catches_itself_do_not_pile_up() {
+        install_panic_hook();
+        catch(|| {
+            for _ in 0..100 {
+                let _ = panic::catch_unwind(|| panic!("again"));
+            }
+        })
+        .unwrap();
+        assert_eq!(SEEN.take().len(), KEPT);
     }
 }

@@ -138,8 +138,8 @@ impl Shell {
             None => entry.ended_with.take().unwrap_or(Failure::Stopped),
             Some(forced) => forced.into(),
         };
-        entry.last_failure = Some(Box::new(failure.clone()));
-        self.latest = Some(failure.clone());
+        panics::discard(entry.last_failure.replace(Box::new(failure.clone())));
+        panics::discard(self.latest.replace(failure.clone()));
         let threshold = self.machine.threshold();
         self.tell_child(child, Level::Warn, |name, token| EventKind::ChildFailed {
             name,

@@ -52,7 +52,7 @@ pub(super) struct Shell {
     actions: Vec<Action>,
     /// Sent when all actions have been carried out, so that they are true.
     pub(super) answers: Vec<(oneshot::Sender<Answer>, Answer)>,
-    /// The failure that was told last.
+    /// The failure that was told last, while the actions that follow from it are carried out.
     pub(super) latest: Option<Failure>,
     /// What this supervisor ends with, if not in good order.
     pub(super) cause: Option<Failure>,
@@ -272,6 +272,10 @@ impl Shell {
         for (sender, answer) in self.answers.drain(..) {
             // Who has gone away since needs no answer.
             let _ = sender.send(answer);
+        }
+        // It is the answer to what was decided here, and to nothing later.
+        if let Some(latest) = self.latest.take() {
+            panics::discard(latest);
         }
         self.set_timer(ctx);
     }

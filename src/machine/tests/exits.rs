@@ -1,0 +1,212 @@
+//! How an incarnation ends by itself or by force, and what comes of it: by policy, exit and mode.
+
+use super::{situations::Mode, *};
+use {ExitClass::TerminateTree, RestartPolicy::*};
+
+/// What comes of an exit where the supervisor goes on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Comes {
+    /// It has failed, and is restarted.
+    Back,
+    /// It has failed, and ends.
+    Gone,
+    /// It ends, and has not failed.
+    Done(End),
+    /// It has failed, and everything ends with it.
+    Tree,
+}
+
+use Comes::*;
+
+const TABLE: [(RestartPolicy, ExitClass, Comes); 12] = [
+    (Permanent, ExitClass::Failed, Back),
+    (Permanent, ExitClass::Stopped, Back),
+    (Permanent, ExitClass::Finished, Done(End::Finished)),
+    (Permanent, TerminateTree, Tree),
+    (Transient, ExitClass::Failed, Back),
+    (Transient, ExitClass::Stopped, Done(End::Stopped)),
+    (Transient, ExitClass::Finished, Done(End::Finished)),
+    (Transient, TerminateTree, Tree),
+    (Temporary, ExitClass::Failed, Gone),
+    (Temporary, ExitClass::Stopped, Done(End::Stopped)),
+    (Temporary, ExitClass::Finished, Done(End::Finished)),
+    (Temporary, TerminateTree, Tree),
+];
+
+/// Child 1 is on its way to be ready, between two that run, under a supervisor that does this.
+fn starting(terms: Terms, on_trial: bool, mode: Mode) -> Sim {
+    let mut sim = Sim::new();
+    sim.add(0, permanent());
+    sim.ready(0);
+    sim.input(Input::Add { child: 1, terms, on_trial });
+    sim.add(2, permanent());
+    sim.ready(2);
+    match mode {
+        Mode::Running => {}
+        Mode::Paused => sim.pause_by(0),
+        Mode::Stopping => drop(sim.input(Input::Stop)),
+    }
+    sim
+}
+
+/// The meter, before anything comes of it.
+fn reading(mode: Mode) -> f64 {
+    match mode {
+        Mode::Running | Mode::Stopping => 0.0,
+        Mode::Paused => 6.0,
+    }
+}
+
+/// What a failure comes to: child 1 was in its first life.
+fn back(mode: Mode) -> Vec<Action> {
+    match mode {
+        Mode::Running => vec![failed(1, 1.0), start(1, 2)],
+        Mode::Paused => vec![failed(1, 6.0), down(1)],
+        Mode::Stopping => vec![failed_for_good(1, 0.0)],
+    }
+}
+
+/// The last of what comes of a `TerminateTree`: the first that is asked to stop.
+fn tree_stops() -> [Action; 2] {
+    [stop_begun(StopCause::TerminateTree { child: 1 }), asked(2, 1)]
+}
+
+#[test]
+fn an_exit_comes_to_what_the_table_says() {
+    for mode in [Mode::Running, Mode::Paused] {
+        for (policy, exit, comes) in TABLE {
+            for is_ready in [false, true] {
+                let mut sim = starting(with_policy(policy), false, mode);
+                if is_ready {
+                    sim.ready(1);
+                }
+                let meter = reading(mode);
+                let expected = match comes {
+                    Back => back(mode),
+                    Gone => vec![failed_for_good(1, meter), ended(1, End::Failed)],
+                    Done(end) => vec![ended(1, end)],
+                    Tree => {
+                        let mut all = vec![failed_for_good(1, meter), ended(1, End::Failed)];
+                        all.extend(tree_stops());
+                        all
+                    }
+                };
+                let actions = sim.exit(1, exit);
+                assert_eq!(actions, expected, "{policy:?} {exit:?} {mode:?} ready: {is_ready}");
+                let moved = (comes == Back && mode == Mode::Running).then_some(1.0);
+                assert_eq!(sim.failures(), moved.unwrap_or(meter), "{policy:?} {exit:?} {mode:?}");
+                assert_eq!(sim.state(1).is_some(), comes == Back);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_exit_on_trial_answers_who_waits_leaves_no_entry_and_moves_no_meter() {
+    for mode in [Mode::Running, Mode::Paused] {
+        for (policy, exit, comes) in TABLE {
+            let mut sim = starting(with_policy(policy), true, mode);
+            let meter = reading(mode);
+            let answer = settle(1, Wait::Ready, Settled::Failed);
+            let mut expected = match comes {
+                Done(End::Finished) => vec![answer, ended(1, End::Finished)],
+                Back | Gone | Done(_) | Tree => {
+                    vec![failed_for_good(1, meter), answer, ended(1, End::Failed)]
+                }
+            };
+            if comes == Tree {
+                expected.extend(tree_stops());
+            }
+            assert_eq!(sim.exit(1, exit), expected, "{policy:?} {exit:?} {mode:?}");
+            assert_eq!((sim.failures(), sim.state(1)), (meter, None));
+        }
+    }
+}
+
+#[test]
+fn an_exit_that_crosses_a_stop_is_neither_restarted_nor_counted() {
+    for (policy, exit, _) in TABLE {
+        for on_trial in [false, true] {
+            let mut sim = starting(with_policy(policy), on_trial, Mode::Stopping);
+            let told = match exit {
+                ExitClass::Failed | TerminateTree => failed_for_good(1, 0.0),
+                ExitClass::Stopped | ExitClass::Finished => stopped(1),
+            };
+            assert_eq!(sim.exit(1, exit), [told], "{policy:?} {exit:?}");
+            assert_eq!((sim.failures(), sim.state(1)), (0.0, None));
+            let next = [stopped(2), settle_stopped(2), asked(0, 1)];
+            assert_eq!(sim.exit(2, ExitClass::Stopped), next);
+        }
+    }
+}
+
+#[test]
+fn a_kill_is_a_failure_however_the_incarnation_then_ends() {
+    let by = Forced::Killed;
+    for (policy, exit, _) in TABLE {
+        for (mode, meter) in [(Mode::Running, 1.0), (Mode::Paused, 6.0)] {
+            let mut sim = starting(with_policy(policy), false, mode);
+            sim.ready(1);
+            let (progress, actions) = sim.request(1, Request::Kill);
+            assert_eq!(
+                (progress, actions),
+                (Ok(Progress::Until(Wait::Stopped)), vec![killed(1, 1)])
+            );
+            let expected = match (policy, mode) {
+                (Temporary, _) => {
+                    vec![
+                        forced(1, by, reading(mode), false),
+                        ended(1, End::Failed),
+                        settle_stopped(1),
+                    ]
+                }
+                (_, Mode::Running) => {
+                    vec![forced(1, by, meter, true), start(1, 2), settle_stopped(1)]
+                }
+                (_, _) => vec![forced(1, by, meter, true), down(1), settle_stopped(1)],
+            };
+            assert_eq!(sim.exit(1, exit), expected, "{policy:?} {exit:?} {mode:?}");
+        }
+    }
+}
+
+#[test]
+fn a_kill_that_crosses_a_stop_is_part_of_it() {
+    for policy in POLICIES {
+        let mut sim = starting(with_policy(policy), false, Mode::Running);
+        sim.begin(1, Request::Kill);
+        sim.input(Input::Stop);
+        assert_eq!(sim.fail(1), [stopped(1), settle_stopped(1)]);
+    }
+}
+
+#[test]
+fn what_is_asked_to_stop_has_not_failed_however_it_ends() {
+    let follow_ups: [(Request, Vec<Action>); 3] = [
+        (Request::Remove, vec![ended(1, End::Removed), settle_stopped(1)]),
+        (Request::Terminate, vec![down(1), settle_stopped(1)]),
+        (
+            Request::Restart,
+            vec![start(1, 2), settle(1, Wait::Started, Settled::Done), settle_stopped(1)],
+        ),
+    ];
+    for (request, follows) in follow_ups {
+        for (policy, exit, _) in TABLE {
+            let mut sim = starting(with_policy(policy), false, Mode::Running);
+            sim.begin(1, request);
+            let told = [vec![stopped(1)], follows.clone()].concat();
+            assert_eq!(sim.exit(1, exit), told, "{request:?} {policy:?} {exit:?}");
+            assert_eq!(sim.failures(), 0.0);
+            assert_eq!(sim.machine.state(), SupervisorState::Running);
+        }
+    }
+}
+
+#[test]
+fn the_others_keep_their_incarnations_when_one_fails() {
+    let mut sim = Sim::running(vec![permanent(); 3]);
+    assert_eq!(sim.fail(1), [failed(1, 1.0), start(1, 2)]);
+    let expected =
+        [(0, ChildState::Running, 0), (1, ChildState::Starting, 1), (2, ChildState::Running, 0)];
+    assert_eq!(sim.listed(), expected);
+}

@@ -1,0 +1,181 @@
+//! Random walks: whatever happens, in whatever order, the invariants hold after every step, and what
+//! was begun comes to its end.
+
+mod world;
+
+use proptest::{
+    collection::vec,
+    prelude::{Just, ProptestConfig, Strategy as Generator, any, prop_oneof, proptest},
+};
+
+use self::world::World;
+use super::*;
+
+/// One step. Children and incarnations are picked by a number from those that there are.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step {
+    Add {
+        terms: TermsPick,
+        on_trial: bool,
+    },
+    /// An incarnation is ready.
+    Ready {
+        pick: u16,
+    },
+    /// An incarnation ends by itself, or because it was asked or killed.
+    Exit {
+        pick: u16,
+        exit: ExitClass,
+    },
+    /// Told about an incarnation that is over, or never was.
+    Stale {
+        pick: u16,
+        exit: Option<ExitClass>,
+    },
+    Request {
+        pick: u16,
+        request: Request,
+    },
+    /// Time passes, with a tick at each deadline.
+    Pass {
+        millis: u32,
+    },
+    /// Time passes, and the tick is late.
+    Late {
+        millis: u32,
+    },
+    Resume,
+    Stop,
+    Kill,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TermsPick {
+    policy: RestartPolicy,
+    shutdown: Shutdown,
+    start_timeout: Option<Duration>,
+    kind: ChildKind,
+}
+
+impl From<TermsPick> for Terms {
+    fn from(pick: TermsPick) -> Self {
+        let TermsPick { policy, shutdown, start_timeout, kind } = pick;
+        Self { policy, shutdown, start_timeout, kind, ..permanent() }
+    }
+}
+
+fn terms() -> impl Generator<Value = TermsPick> {
+    let policy = prop_oneof![
+        4 => Just(RestartPolicy::Permanent),
+        1 => Just(RestartPolicy::Transient),
+        1 => Just(RestartPolicy::Temporary),
+    ];
+    let shutdown = prop_oneof![
+        4 => (0..6_u64).prop_map(|limit| Shutdown::Timeout(secs(limit))),
+        1 => Just(Shutdown::Kill),
+        1 => Just(Shutdown::Infinite),
+    ];
+    let start_timeout = proptest::option::of((1..4_u64).prop_map(secs));
+    let kind = prop_oneof![
+        2 => Just(ChildKind::Actor),
+        1 => Just(ChildKind::Supervisor),
+        2 => Just(ChildKind::Blocking),
+    ];
+    (policy, shutdown, start_timeout, kind).prop_map(|(policy, shutdown, start_timeout, kind)| {
+        TermsPick { policy, shutdown, start_timeout, kind }
+    })
+}
+
+fn exit() -> impl Generator<Value = ExitClass> {
+    prop_oneof![
+        40 => Just(ExitClass::Failed),
+        8 => Just(ExitClass::Stopped),
+        2 => Just(ExitClass::Finished),
+        1 => Just(ExitClass::TerminateTree),
+    ]
+}
+
+fn step() -> impl Generator<Value = Step> {
+    prop_oneof![
+        12 => (terms(), any::<bool>()).prop_map(|(terms, on_trial)| Step::Add { terms, on_trial }),
+        15 => any::<u16>().prop_map(|pick| Step::Ready { pick }),
+        30 => (any::<u16>(), exit()).prop_map(|(pick, exit)| Step::Exit { pick, exit }),
+        8 => (any::<u16>(), proptest::option::of(exit()))
+            .prop_map(|(pick, exit)| Step::Stale { pick, exit }),
+        20 => (any::<u16>(), proptest::sample::select(&REQUESTS[..]))
+            .prop_map(|(pick, request)| Step::Request { pick, request }),
+        15 => (0..4_000_u32).prop_map(|millis| Step::Pass { millis }),
+        5 => (0..20_000_u32).prop_map(|millis| Step::Late { millis }),
+        2 => Just(Step::Resume),
+        1 => Just(Step::Stop),
+        1 => Just(Step::Kill),
+    ]
+}
+
+fn any_settings() -> impl Generator<Value = Settings> {
+    let thresholds = proptest::sample::select(&[0.0, 1.0, 2.5, 5.0][..]);
+    let spreads = proptest::sample::select(&[0, 10][..]);
+    (thresholds, 0.0..1.0, spreads, 0..20_u64, any::<u64>()).prop_map(
+        |(threshold, jitter, spread, pause, seed)| Settings {
+            threshold,
+            jitter,
+            spread: secs(spread),
+            pause: secs(pause),
+            seed,
+            ..settings()
+        },
+    )
+}
+
+fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(cases(2_000))]
+
+    #[test]
+    fn the_invariants_hold_after_every_step(settings in any_settings(), steps in vec(step(), 1..80)) {
+        let mut world = World::new(settings);
+        for step in steps {
+            world.take(step);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(500))]
+
+    /// Children that ignore what they are asked end at their limits, or are left behind.
+    #[test]
+    fn after_a_stop_the_end_comes(
+        settings in any_settings(),
+        steps in vec(step(), 1..60),
+        deaf in any::<bool>(),
+    ) {
+        let mut world = World::new(settings);
+        for step in steps {
+            world.take(step);
+        }
+        world.take(Step::Stop);
+        world.run_down(deaf);
+        world.expect_finished();
+    }
+
+    #[test]
+    fn without_a_stop_everybody_who_is_wanted_is_up_in_the_end(
+        settings in any_settings(),
+        steps in vec(step(), 1..60),
+    ) {
+        let mut world = World::new(settings);
+        for step in steps {
+            match step {
+                Step::Stop | Step::Kill => {}
+                Step::Exit { exit: ExitClass::TerminateTree, .. } => {}
+                step => world.take(step),
+            }
+        }
+        world.run_down(false);
+        world.expect_all_up();
+    }
+}
