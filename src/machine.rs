@@ -183,13 +183,14 @@ impl Machine {
         let Some(child) = self.children.get(id).filter(|child| child.life == life) else {
             return false;
         };
+        if child.on_trial || !self.restarts_anything() {
+            return false; // There is nothing to decide.
+        }
         match (child.state, exit) {
-            (State::Stopping { then: Then::Fail(_), .. }, _) => true,
-            (State::Starting { .. } | State::Running, ExitClass::Failed) => {
-                self.restarts_anything()
-            }
+            (State::Stopping { then: Then::Fail(_), .. }, _)
+            | (State::Starting { .. } | State::Running, ExitClass::Failed) => true,
             (State::Starting { .. } | State::Running, ExitClass::Stopped) => {
-                self.restarts_anything() && child.terms.policy.restarts(exit)
+                child.terms.policy.restarts(exit)
             }
             (
                 State::Starting { .. } | State::Running,

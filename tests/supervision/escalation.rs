@@ -200,6 +200,7 @@ fn a_child_that_rejects_does_so_while_its_supervisor_is_down_too() {
         assert_eq!(tree.leaf.send(Do::Nothing).await, Err(MailboxError::Closed));
         assert!(now() - failed_at < secs(1));
         sleep(secs(30)).await;
+        settle().await;
         assert_eq!(tree.leaf.send(Do::Nothing).await, Ok(2));
     });
 }
@@ -285,47 +286,6 @@ fn the_first_failure_travels_up_with_the_path_to_it() {
 }
 
 #[test]
-fn after_so_many_pauses_in_a_row_the_next_one_is_a_failure() {
-    paused(async {
-        let (journal, events) = (Journal::default(), Events::default());
-        let spec = Probe::spec("probe", &journal);
-        let addr = spec.addr();
-        let settings = events.hook(fragile().give_up_after_pauses(2));
-        let served = actix_rt::spawn(supervisor("root", settings).child(spec).serve());
-        for life in 1..=3 {
-            // It is answered when the pause is over.
-            assert_eq!(addr.send(Do::Nothing).await, Ok(life));
-            assert_eq!(addr.send(Do::Panic).await, Err(MailboxError::Closed));
-        }
-        assert!(matches!(served.await.unwrap(), Err(Failure::LimitReached { .. })));
-        let lines = events.lines();
-        let count = |kind: &str| lines.iter().filter(|line| line.ends_with(kind)).count();
-        assert_eq!((count(": BackoffEntered"), count(": LimitReached")), (2, 1));
-    });
-}
-
-#[test]
-fn a_quiet_time_after_a_pause_ends_the_row_of_pauses() {
-    paused(async {
-        let journal = Journal::default();
-        let spec = Probe::spec("probe", &journal);
-        let addr = spec.addr();
-        let settings = fragile().failure_decay(secs(30)).give_up_after_pauses(1);
-        let served = actix_rt::spawn(supervisor("root", settings).child(spec).serve());
-        for life in 1..=5 {
-            assert_eq!(addr.send(Do::Nothing).await, Ok(life));
-            assert_eq!(addr.send(Do::Panic).await, Err(MailboxError::Closed));
-            sleep(secs(15) + secs(30)).await;
-            assert!(!served.is_finished());
-        }
-        assert_eq!(addr.send(Do::Panic).await, Err(MailboxError::Closed));
-        sleep(secs(15) + secs(29)).await;
-        assert_eq!(addr.send(Do::Panic).await, Err(MailboxError::Closed));
-        assert!(served.await.unwrap().is_err());
-    });
-}
-
-#[test]
 fn while_it_escalates_everything_else_is_refused() {
     paused(async {
         let journal = Journal::default();
@@ -346,5 +306,36 @@ fn while_it_escalates_everything_else_is_refused() {
         assert!(served.await.unwrap().is_err());
         assert_eq!(now(), failed_at + secs(5), "the others are given their time");
         assert_eq!(journal.count("leaf: made 2") + journal.count("late: made 1"), 0);
+    });
+}
+
+#[test]
+fn those_above_see_each_step_of_it() {
+    paused(async {
+        let (journal, events) = (Journal::default(), Events::default());
+        let leaf = Probe::spec("leaf", &journal);
+        let addr = leaf.addr();
+        let nested = ChildSpec::supervisor(supervisor("nested", strict()).child(leaf));
+        let _root = supervisor("root", events.hook(exact())).child(nested).start();
+        settle().await;
+        events.take();
+        addr.do_send(Do::Panic);
+        settle().await;
+        let mut lines = events.lines();
+        lines[..2].sort();
+        assert_eq!(
+            lines,
+            [
+                "root/nested/leaf: ChildFailed",
+                "root/nested: LimitReached",
+                "root/nested: SupervisorStopped",
+                "root/nested: ChildFailed",
+                "root/nested: ChildRestarted",
+                "root/nested: SupervisorStarted",
+                "root/nested/leaf: ChildRestarted",
+                "root/nested: ChildReady",
+                "root/nested/leaf: ChildReady",
+            ]
+        );
     });
 }

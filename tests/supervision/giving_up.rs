@@ -1,9 +1,9 @@
-//! Children that fail too often in a row.
+//! Children that fail too often in a row, and supervisors that pause too often.
 
 use actix::prelude::*;
 use actix_supervisor::{
-    Backoff, ChildState, EndReason, EventKind, Failure, OnLimit, RestartPolicy, Supervisor,
-    SupervisorState,
+    Backoff, ChildSpec, ChildState, EndReason, EventKind, Failure, OnLimit, RestartPolicy,
+    Strategy, Supervisor, SupervisorState,
 };
 
 use crate::{
@@ -120,7 +120,7 @@ fn a_group_is_not_swept_down_by_a_member_that_gives_up() {
         let journal = Journal::default();
         let (a, b) = (Probe::spec("a", &journal), Probe::spec("b", &journal).give_up_after(2));
         let addrs = [a.addr(), b.addr()];
-        let settings = patient().strategy(actix_supervisor::Strategy::OneForAll);
+        let settings = patient().strategy(Strategy::OneForAll);
         let root = Supervisor::with_spec("root", settings).unwrap().child(a).child(b).start();
         settle().await;
         addrs[1].do_send(Do::Panic);
@@ -158,7 +158,7 @@ fn a_supervisor_that_its_parent_has_given_up_on_is_gone_with_all_its_addresses()
         let nested = fragile().on_limit(OnLimit::Escalate);
         let nested = Supervisor::with_spec("nested", nested).unwrap().child(leaf);
         let nested_addr = nested.addr();
-        let spec = actix_supervisor::ChildSpec::supervisor(nested).give_up_after(2);
+        let spec = ChildSpec::supervisor(nested).give_up_after(2);
         let root = Supervisor::with_spec("root", patient()).unwrap();
         let root = root.child(spec.restart(RestartPolicy::Transient)).start();
         leaf_addr.do_send(Do::Panic);
@@ -167,6 +167,72 @@ fn a_supervisor_that_its_parent_has_given_up_on_is_gone_with_all_its_addresses()
         settle().await;
         assert_eq!(states(&root).await, []);
         assert!(!leaf_addr.connected() && !nested_addr.connected());
+    });
+}
+
+#[test]
+fn after_so_many_pauses_in_a_row_the_next_one_is_a_failure() {
+    paused(async {
+        let (journal, events) = (Journal::default(), Events::default());
+        let spec = Probe::spec("probe", &journal);
+        let addr = spec.addr();
+        let settings = events.hook(fragile().give_up_after_pauses(2));
+        let served =
+            actix_rt::spawn(Supervisor::with_spec("root", settings).unwrap().child(spec).serve());
+        for life in 1..=3 {
+            // It is answered when the pause is over.
+            assert_eq!(addr.send(Do::Nothing).await, Ok(life));
+            assert_eq!(addr.send(Do::Panic).await, Err(MailboxError::Closed));
+        }
+        assert!(matches!(served.await.unwrap(), Err(Failure::LimitReached { .. })));
+        let lines = events.lines();
+        let count = |kind: &str| lines.iter().filter(|line| line.ends_with(kind)).count();
+        assert_eq!((count(": BackoffEntered"), count(": LimitReached")), (2, 1));
+    });
+}
+
+#[test]
+fn a_quiet_time_after_a_pause_ends_the_row_of_pauses() {
+    paused(async {
+        let journal = Journal::default();
+        let spec = Probe::spec("probe", &journal);
+        let addr = spec.addr();
+        let settings = fragile().failure_decay(secs(30)).give_up_after_pauses(1);
+        let served =
+            actix_rt::spawn(Supervisor::with_spec("root", settings).unwrap().child(spec).serve());
+        for life in 1..=5 {
+            assert_eq!(addr.send(Do::Nothing).await, Ok(life));
+            assert_eq!(addr.send(Do::Panic).await, Err(MailboxError::Closed));
+            sleep(secs(15) + secs(30)).await;
+            assert!(!served.is_finished());
+        }
+        assert_eq!(addr.send(Do::Panic).await, Err(MailboxError::Closed));
+        sleep(secs(15) + secs(29)).await;
+        assert_eq!(addr.send(Do::Panic).await, Err(MailboxError::Closed));
+        assert!(served.await.unwrap().is_err());
+    });
+}
+
+#[test]
+fn a_limit_that_is_reached_while_a_group_restarts_ends_the_restart() {
+    paused(async {
+        let journal = Journal::default();
+        let (a, b) = (Probe::spec("a", &journal), Probe::slow("b", &journal, secs(5)));
+        let a_addr = a.addr();
+        let spec = exact().failure_threshold(1.0).on_limit(OnLimit::Escalate);
+        let root = Supervisor::with_spec("root", spec.strategy(Strategy::OneForAll))
+            .unwrap()
+            .child(a)
+            .child(b);
+        let served = actix_rt::spawn(root.serve());
+        a_addr.do_send(Do::Panic);
+        settle().await;
+        assert_eq!(a_addr.send(Do::Nothing).await, Ok(2));
+        // `b` is on its way for the second time.
+        assert_eq!(a_addr.send(Do::Panic).await, Err(MailboxError::Closed));
+        assert!(matches!(served.await.unwrap(), Err(Failure::LimitReached { .. })));
+        assert_eq!(journal.count("a: made 3") + journal.count("b: made 3"), 0);
+        assert_eq!(journal.take().last().map(String::as_str), Some("b: dropped"));
     });
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(unreachable_pub, missing_docs, reason = "a test binary has no public API")]
 
+mod backing_off;
 mod backoff;
 mod decide;
 mod escalation;

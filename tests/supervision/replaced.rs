@@ -1,10 +1,13 @@
 //! What follows when a spec has taken another one's place.
 
 use actix::prelude::*;
-use actix_supervisor::{AutoShutdown, ChildSpec, OnLimit, Replace, RestartPolicy, Supervisor};
+use actix_supervisor::{
+    AddAndWait, AutoShutdown, ChildError, ChildSpec, OnLimit, Replace, ReplaceError, RestartPolicy,
+    Shutdown, Stop, Supervisor,
+};
 
 use crate::{
-    support::{Do, Journal, Probe, exact, fragile, paused, token},
+    support::{Do, Journal, Probe, exact, fragile, paused, secs, settle, start, token},
     times::patient,
 };
 
@@ -50,5 +53,40 @@ fn what_becomes_significant_or_no_longer_so_counts_from_then_on() {
         }
         addr.do_send(Do::Stop);
         assert!(served.await.unwrap().is_ok());
+    });
+}
+
+#[test]
+fn who_waits_for_an_added_child_is_told_when_its_replacement_is_ready() {
+    paused(async {
+        let (journal, root) = (Journal::default(), start("root", exact()));
+        let added = root.send(AddAndWait(Probe::slow("old", &journal, secs(60))));
+        let added = actix_rt::spawn(added);
+        settle().await;
+        let old = token(&root, "old").await;
+        let new = Probe::spec("new", &journal);
+        assert_eq!(root.send(Replace(old, new)).await.unwrap(), Ok(()));
+        settle().await;
+        assert!(added.is_finished());
+        let child = added.await.unwrap().unwrap().unwrap();
+        assert_eq!(child.token(), old);
+        assert_eq!(child.addr().send(Do::Nothing).await, Ok(1));
+    });
+}
+
+#[test]
+fn nothing_is_replaced_while_all_stops() {
+    paused(async {
+        let journal = Journal::default();
+        let hung = Probe::hung("hung", &journal).shutdown(Shutdown::Timeout(secs(5)));
+        let root = Supervisor::new("root").child(hung).start();
+        let hung = token(&root, "hung").await;
+        root.do_send(Stop);
+        settle().await;
+        let new = Probe::spec("new", &journal);
+        let addr = new.addr();
+        let refused = root.send(Replace(hung, new)).await.unwrap();
+        assert_eq!(refused, Err(ReplaceError::Child(ChildError::Stopping)));
+        assert!(!addr.connected());
     });
 }

@@ -30,7 +30,7 @@ fn assert_names_the_cause(failure: &Failure, parent: &str) {
 }
 
 /// What this root fails with.
-async fn failure(root: Supervisor) -> Failure {
+async fn failure_of(root: Supervisor) -> Failure {
     let served = tokio::time::timeout(secs(3_600), root.serve()).await;
     served.expect("it ends").expect_err("it fails")
 }
@@ -47,7 +47,7 @@ fn a_child_that_cannot_start_ends_the_supervisor_and_those_that_were_started_sto
         let journal = Journal::default();
         let (a, b) = (Probe::spec("a", &journal), Probe::spec("b", &journal));
         let root = supervisor("root", strict()).child(a).child(b).child(broken());
-        assert_names_the_cause(&failure(root).await, "root");
+        assert_names_the_cause(&failure_of(root).await, "root");
         assert_eq!(story(&journal), ["a: made 1", "b: made 1", "b: dropped", "a: dropped"]);
     });
 }
@@ -60,7 +60,7 @@ fn in_a_group_those_behind_it_are_never_started() {
             let (a, c) = (Probe::spec("a", &journal), Probe::spec("c", &journal));
             let root = supervisor("root", strict().strategy(strategy));
             let root = root.child(a).child(broken()).child(c);
-            assert_names_the_cause(&failure(root).await, "root");
+            assert_names_the_cause(&failure_of(root).await, "root");
             assert_eq!(story(&journal), ["a: made 1", "a: dropped"]);
         });
     }
@@ -72,7 +72,7 @@ fn whatever_its_policy_a_child_that_cannot_start_is_a_reason_to_fail() {
     for policy in policies {
         paused(async {
             let root = supervisor("root", strict()).child(broken().restart(policy));
-            assert_names_the_cause(&failure(root).await, "root");
+            assert_names_the_cause(&failure_of(root).await, "root");
         });
     }
 }
@@ -92,12 +92,12 @@ fn a_panic_and_a_start_that_takes_too_long_are_failed_starts() {
     paused(async {
         let journal = Journal::default();
         let slow = Probe::slow("slow", &journal, secs(60)).start_timeout(secs(5));
-        let failure = failure(supervisor("root", strict()).child(slow)).await;
+        let failure = failure_of(supervisor("root", strict()).child(slow)).await;
         let Failure::LimitReached { last, .. } = failure else { panic!("{failure:?}") };
         assert!(matches!(*last, Failure::StartTimeout(limit) if limit == secs(5)));
 
         let panics: ChildSpec<Probe> = ChildSpec::actor("panics", |_| panic!("cannot be made"));
-        let failure = failure(supervisor("root", strict()).child(panics)).await;
+        let failure = failure_of(supervisor("root", strict()).child(panics)).await;
         let Failure::LimitReached { last, .. } = failure else { panic!("{failure:?}") };
         assert_eq!(last.to_string(), "panicked: cannot be made");
     });
@@ -165,7 +165,7 @@ fn a_failed_start_goes_up_as_far_as_it_is_told_to() {
     paused(async {
         let nested = supervisor("nested", strict().strategy(Strategy::OneForAll)).child(broken());
         let root = supervisor("root", strict()).child(ChildSpec::supervisor(nested));
-        let failure = failure(root).await;
+        let failure = failure_of(root).await;
         let Failure::LimitReached { path, last, .. } = &failure else { panic!("{failure:?}") };
         assert_eq!(path, &["root", "nested"]);
         assert_names_the_cause(last, "nested");

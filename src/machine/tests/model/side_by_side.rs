@@ -17,7 +17,7 @@ use super::{
     watch::{Cause, Watch},
 };
 use crate::{
-    machine::{Action, Input, Machine, Progress, Refusal, Request, Settings, Wait},
+    machine::{Action, Input, Machine, Progress, Request, Settings, Wait},
     policy::{Decision, ExitClass},
 };
 
@@ -172,7 +172,11 @@ impl SideBySide {
         decision: Option<Decision>,
     ) -> Result<(), Difference> {
         let life = self.model.kid(child).life;
-        let decision = decision.filter(|_| self.machine.decides(child, life, exit));
+        let asks = self.machine.decides(child, life, exit);
+        if asks != self.model.asks_for_decision(child, exit) {
+            return Err(format!("about {exit:?} of {child} it asks: {asks}"));
+        }
+        let decision = decision.filter(|_| asks);
         let input = Input::Exited { child, life, exit, decision };
         self.both(input, Cause::Exited(child), |model| model.exited(child, exit, decision))
     }
@@ -201,6 +205,7 @@ impl SideBySide {
     fn request(&mut self, child: u64, request: Request) -> Result<(), Difference> {
         let cause = Cause::Requested(child, request);
         self.watch.before(&self.machine, self.now);
+        let refusal = self.machine.knows(child).err();
         let progress = self.machine.request(child, request, self.now, &mut self.actions);
         let expected = self.model.request(child, request);
         if let Ok(Progress::Until(wait)) = progress {
@@ -209,12 +214,8 @@ impl SideBySide {
             self.model.wait(self.waited, child, wait);
             self.waited += 1;
         }
-        if progress != expected {
+        if progress != expected || progress.err() != refusal {
             return Err(format!("{cause:?}: the machine says {progress:?}, and not {expected:?}"));
-        }
-        let is_refused = matches!(progress, Err(Refusal::NotFound | Refusal::Stopping));
-        if is_refused != self.machine.knows(child).is_err() && request != Request::Remove {
-            return Err(format!("{cause:?}: {progress:?}, and it knows better"));
         }
         self.agree(cause)
     }

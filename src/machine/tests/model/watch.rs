@@ -28,8 +28,10 @@ pub(super) struct Watch {
     /// What the meter read before this step, and whether failures are counted.
     meter: f64,
     counts: bool,
-    /// Who was left behind before this step, and who was being restarted on request.
+    /// Who was left behind before this step, who has come back since and may have missed its turn, and who was being
+    /// restarted on request.
     left_behind: BTreeSet<u64>,
+    late: BTreeSet<u64>,
     restarting: BTreeSet<u64>,
     /// Members of a group that have had their turn and are not ready yet.
     starting: BTreeSet<u64>,
@@ -42,6 +44,7 @@ impl Watch {
             meter: 0.0,
             counts: true,
             left_behind: BTreeSet::new(),
+            late: BTreeSet::new(),
             restarting: BTreeSet::new(),
             starting: BTreeSet::new(),
         }
@@ -75,6 +78,11 @@ impl Watch {
         now: Instant,
     ) -> Result<(), String> {
         self.a_failure_is_counted_once(cause, actions, machine.failures(now))?;
+        if let Cause::Exited(child) = cause
+            && self.left_behind.contains(&child)
+        {
+            self.late.insert(child);
+        }
         for action in actions {
             if let Action::Start { child, .. } = *action {
                 self.starts(child, cause, machine)?;
@@ -123,6 +131,7 @@ impl Watch {
 
     /// I8: the pause and the group say so, unless somebody asks for it.
     fn starts(&mut self, child: u64, cause: Cause, machine: &Machine) -> Result<(), String> {
+        let is_late = self.late.remove(&child);
         let is_asked_for = match cause {
             Cause::Added(id) | Cause::Requested(id, _) => id == child,
             Cause::Exited(id) => id == child && self.restarting.contains(&id),
@@ -134,7 +143,7 @@ impl Watch {
         if let SupervisorState::Paused { .. } = machine.state() {
             return Err(format!("{child} starts during a pause"));
         }
-        if self.settings.strategy == Strategy::OneForOne || self.left_behind.contains(&child) {
+        if self.settings.strategy == Strategy::OneForOne || is_late {
             return Ok(());
         }
         self.starting.insert(child);

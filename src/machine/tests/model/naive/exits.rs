@@ -7,6 +7,19 @@ use crate::{
 };
 
 impl Naive {
+    /// Whether this is a failure about which there is something to decide.
+    pub(in super::super) fn asks_for_decision(&mut self, id: u64, exit: ExitClass) -> bool {
+        let is_stopping = self.is_stopping();
+        let kid = self.kid(id);
+        let is_failure = match kid.ending {
+            Some(Ending::Failure(_)) => true,
+            Some(_) => false,
+            None if exit == ExitClass::Stopped => kid.deal.policy == RestartPolicy::Permanent,
+            None => exit == ExitClass::Failed,
+        };
+        is_failure && !kid.on_trial && !is_stopping
+    }
+
     pub(in super::super) fn exited(
         &mut self,
         id: u64,
