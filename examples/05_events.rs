@@ -6,8 +6,8 @@
 //! INFO  root: supervisor started
 //! INFO  root/pool: supervisor started
 //! hook: pool/worker failed, and comes back: true
-//! WARN  root/pool/worker: failed: panicked at examples/05_events.rs:58:9: it is Monday (1.00 of 5 failures, restarting)
-//! INFO  root/pool/worker: restarted, 1 times by now
+//! WARN  root/pool/worker: failed: panicked at examples/05_events.rs:58:9: it is Monday (1.00 of 5 failures, will be restarted)
+//! INFO  root/pool/worker: restarted (no. 1)
 //! subscriber: root/pool/worker failed
 //! INFO  root/pool: supervisor stopped
 //! INFO  root: supervisor stopped

@@ -151,5 +151,9 @@ pub use crate::{
 pub mod guide {}
 
 #[cfg(doctest)]
+#[doc = include_str!("../docs/tuning.md")]
+mod tuning {}
+
+#[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}

@@ -60,8 +60,8 @@ impl Machine {
                 self.redirect(id, Then::Terminate, overdue, Wait::Stopped)
             }
             (Request::Terminate, State::BackingOff { .. }) => {
+                self.supersede_trial(id, out);
                 self.children.end_trial(id);
-                supersede(id, Wait::Ready, out);
                 self.children.set(id, State::Terminated);
                 out.push(Action::Stopped { child: id });
                 Progress::Done
@@ -79,7 +79,7 @@ impl Machine {
                 self.redirect(id, Then::Forget, overdue, Wait::Stopped)
             }
             (Request::Remove, State::BackingOff { .. } | State::Terminated) => {
-                supersede(id, Wait::Ready, out);
+                self.supersede_trial(id, out);
                 self.end(id, End::Removed, out);
                 Progress::Done
             }
@@ -100,6 +100,13 @@ impl Machine {
         }
         let child = self.children.get(id).filter(|child| child.shown().is_some());
         child.ok_or(Refusal::NotFound)
+    }
+
+    /// Somebody may wait for the first start of a child whose turn has not come.
+    fn supersede_trial(&self, id: u64, out: &mut Vec<Action>) {
+        if self.children.get(id).is_some_and(|child| child.on_trial) {
+            supersede(id, Wait::Ready, out);
+        }
     }
 
     /// Something else is to follow when the incarnation, on its way to stop, has ended.

@@ -265,9 +265,20 @@ fn given_up(child: u64) -> [Action; 3] {
     [stop_timeout(child, true), timeout(Wait::Started), timeout(Wait::Stopped)]
 }
 
-/// What is told when one ends that was asked to stop, and nothing follows for it.
-fn stop_of(child: u64) -> [Action; 2] {
-    [stopped(child), settle_stopped(child)]
+fn released(child: u64) -> Action {
+    Action::Released { child }
+}
+
+/// What a stop lets go at once: those that are down, in start order.
+fn let_go(sim: &Sim) -> Vec<Action> {
+    let is_down = |state| matches!(state, ChildState::BackingOff | ChildState::Terminated);
+    let listed = sim.listed().into_iter();
+    listed.filter(|&(_, state, _)| is_down(state)).map(|(child, ..)| released(child)).collect()
+}
+
+/// What is told when one ends that was asked to stop with its supervisor.
+fn stop_of(child: u64) -> [Action; 3] {
+    [stopped(child), released(child), settle_stopped(child)]
 }
 
 fn paused() -> Action {

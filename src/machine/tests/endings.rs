@@ -21,7 +21,8 @@ fn an_only_child_that_asks_for_the_end_of_the_tree_ends_it_at_once() {
     let mut sim = Sim::running([permanent(), permanent()]);
     sim.begin(0, Request::Terminate);
     sim.fail(0);
-    let all = [failed_for_good(1, 0.0), ended(1, End::Failed), stop_begun(TREE), finish(TREE)];
+    let gone = [failed_for_good(1, 0.0), ended(1, End::Failed)];
+    let all = [&gone[..], &[stop_begun(TREE), released(0), finish(TREE)]].concat();
     assert_eq!(sim.exit(1, ExitClass::TerminateTree), all);
 }
 
@@ -29,7 +30,8 @@ fn an_only_child_that_asks_for_the_end_of_the_tree_ends_it_at_once() {
 fn the_end_of_the_tree_ends_a_pause_too() {
     let mut sim = Sim::running(vec![permanent(); 2]);
     sim.pause_by(0);
-    let all = [failed_for_good(1, 6.0), ended(1, End::Failed), stop_begun(TREE), finish(TREE)];
+    let gone = [failed_for_good(1, 6.0), ended(1, End::Failed)];
+    let all = [&gone[..], &[stop_begun(TREE), released(0), finish(TREE)]].concat();
     assert_eq!(sim.exit(1, ExitClass::TerminateTree), all);
     assert_eq!(sim.machine.deadline(), None);
 }
@@ -39,7 +41,7 @@ fn the_first_cause_of_a_stop_is_its_cause_but_for_a_kill() {
     let mut sim = Sim::running(vec![permanent(); 3]);
     sim.exit(1, ExitClass::TerminateTree);
     assert_eq!(sim.input(Input::Stop), []);
-    assert_eq!(sim.exit(0, ExitClass::TerminateTree), [failed_for_good(0, 0.0)]);
+    assert_eq!(sim.exit(0, ExitClass::TerminateTree), [failed_for_good(0, 0.0), released(0)]);
     let mut other = sim.clone();
     assert_eq!(sim.fail(2), [&stop_of(2)[..], &[finish(TREE)]].concat());
 
@@ -88,7 +90,7 @@ fn a_kill_of_everything_deals_with_a_child_in_any_situation_also_in_a_pause_and_
         let is_0_up = sim.state(0) != Some(ChildState::BackingOff) && sim.state(0).is_some();
         let life = sim.life(0);
 
-        let mut all = Vec::new();
+        let mut all = let_go(&sim);
         if situation == Situation::Restarting && mode != Mode::Stopping {
             all.push(settle(IT, Wait::Started, Settled::Stopping));
         }

@@ -111,7 +111,7 @@ fn a_stop_deals_with_a_child_in_any_situation_also_in_a_pause() {
         let mut sim = situation.under(mode);
         let is_0_up = sim.state(0) != Some(ChildState::BackingOff);
         let life = sim.life(0);
-        let mut begun = vec![stop_begun(StopCause::Asked)];
+        let mut begun = [vec![stop_begun(StopCause::Asked)], let_go(&sim)].concat();
         if situation == Situation::Restarting {
             begun.push(settle(IT, Wait::Started, Settled::Stopping));
         }
@@ -120,11 +120,11 @@ fn a_stop_deals_with_a_child_in_any_situation_also_in_a_pause() {
         assert_eq!(sim.machine.state(), SupervisorState::Stopping);
 
         let last = if is_0_up { asked(0, life) } else { finish(StopCause::Asked) };
-        let mut gone = vec![stopped(IT)];
-        if situation == Situation::Removing {
-            gone.push(ended(IT, End::Removed));
-        }
-        gone.extend([settle_stopped(IT), last.clone()]);
+        let is_gone = match situation {
+            Situation::Removing => ended(IT, End::Removed),
+            _ => released(IT),
+        };
+        let gone = [stopped(IT), is_gone, settle_stopped(IT), last.clone()];
         match fate(situation) {
             Fate::Forgotten | Fate::PassedOver => {
                 assert_eq!(sim.fail(2), [&stop_of(2)[..], &[last]].concat(), "{case}");
