@@ -101,6 +101,8 @@ pub(crate) struct Child {
     /// Not kept unless its first start succeeds.
     pub(crate) on_trial: bool,
     pub(crate) state: State,
+    /// Whether it was ever started by this machine.
+    pub(crate) begun: bool,
     /// Whether it was ever ready.
     pub(crate) proven: bool,
     /// Since when its incarnation is ready, or was until it ended.
@@ -129,9 +131,7 @@ impl Child {
             State::Starting { .. } => Some(ChildState::Starting),
             State::Running => Some(ChildState::Running),
             // Its first turn has yet to come.
-            State::BackingOff { until: Until::Turn } if self.life == 0 => {
-                Some(ChildState::Starting)
-            }
+            State::BackingOff { until: Until::Turn } if !self.begun => Some(ChildState::Starting),
             State::BackingOff { .. } => Some(ChildState::BackingOff),
             State::Stopping { then: Then::Forget, .. } => None,
             State::Stopping { .. } => Some(ChildState::Stopping),
@@ -156,7 +156,7 @@ impl Child {
             shown,
             kind: self.terms.kind,
             restarts: self.restarts(),
-            significant: self.terms.significant && active,
+            significant: self.terms.significant && active && !self.on_trial,
         }
     }
 }

@@ -35,6 +35,7 @@ impl Children {
             life,
             on_trial,
             state: State::BackingOff { until: Until::Turn },
+            begun: false,
             proven: false,
             ready_at: None,
             row: 0,
@@ -111,6 +112,7 @@ impl Children {
             child.life += 1;
             child.state = state;
             child.ready_at = None;
+            child.begun = true;
             life = child.life;
         });
         life

@@ -67,8 +67,9 @@ impl Machine {
                 let failures = self.count_failure(now);
                 let over = failures > self.settings.threshold;
                 if over && self.had_enough() {
+                    self.tell_failed(id, forced, false, now, out);
                     out.push(Action::LimitReached { failures });
-                    return self.escalate(id, forced, now, out);
+                    return self.fail_over(id, now, out);
                 }
                 self.tell_failed(id, forced, true, now, out);
                 if over {
@@ -123,10 +124,15 @@ impl Machine {
         }
     }
 
-    /// The child's failure is more than the supervisor bears. The child is not forgotten: if the supervisor is
-    /// restarted, so is a declared child.
+    /// The child's failure is more than the supervisor bears.
     fn escalate(&mut self, id: u64, forced: Option<Forced>, now: Instant, out: &mut Vec<Action>) {
         self.tell_failed(id, forced, false, now, out);
+        self.fail_over(id, now, out);
+    }
+
+    /// The supervisor fails over this child, which is not forgotten: if the supervisor is restarted, so is
+    /// a declared child.
+    fn fail_over(&mut self, id: u64, now: Instant, out: &mut Vec<Action>) {
         self.release(id, out);
         self.begin_stop(StopCause::Escalated { child: id }, now, out);
     }

@@ -178,6 +178,7 @@ impl Naive {
         self.queue.retain(|&queued| queued != id);
         let kid = self.kid(id);
         kid.life += 1;
+        kid.begun = true;
         kid.up = true;
         kid.ready = false;
         kid.ready_since = None;

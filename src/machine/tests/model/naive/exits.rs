@@ -109,7 +109,7 @@ impl Naive {
         self.ends(id, end);
         let none_is_left = !self.kids.iter().any(|kid| {
             let is_leaving = matches!(kid.ending, Some(Ending::Remove | Ending::Terminate));
-            kid.deal.significant && !kid.terminated && !is_leaving
+            kid.deal.significant && !kid.on_trial && !kid.terminated && !is_leaving
         });
         let stops = match self.settings.auto_shutdown {
             AutoShutdown::Never => false,

@@ -63,8 +63,9 @@ impl Naive {
                 let pauses_left =
                     self.settings.give_up_after_pauses.is_none_or(|limit| self.pauses() < limit);
                 if self.settings.on_limit == OnLimit::Escalate || !pauses_left {
+                    self.tell_failed(id, forced, false);
                     self.told.push(Action::LimitReached { failures });
-                    return self.escalate(id, forced);
+                    return self.fail_over(id);
                 }
                 self.tell_failed(id, forced, true);
                 self.enter_pause();
@@ -171,6 +172,10 @@ impl Naive {
     /// "The supervisor fails."
     fn escalate(&mut self, id: u64, forced: Option<Forced>) {
         self.tell_failed(id, forced, false);
+        self.fail_over(id);
+    }
+
+    fn fail_over(&mut self, id: u64) {
         self.release(id);
         self.begin_stop(StopCause::Escalated { child: id });
     }

@@ -24,6 +24,8 @@ pub(in super::super) struct Kid {
     pub(in super::super) id: u64,
     pub(in super::super) deal: Deal,
     pub(in super::super) life: u64,
+    /// Its first life under this supervisor has begun.
+    pub(super) begun: bool,
     /// There is an incarnation.
     pub(in super::super) up: bool,
     pub(in super::super) ready: bool,
@@ -48,6 +50,7 @@ impl Kid {
             id,
             deal,
             life: 0,
+            begun: false,
             up: false,
             ready: false,
             ready_since: None,
@@ -82,7 +85,7 @@ impl Kid {
             None if self.up => Some(ChildState::Starting),
             None if self.terminated => Some(ChildState::Terminated),
             // Its first turn has yet to come.
-            None if self.life == 0 => Some(ChildState::Starting),
+            None if !self.begun => Some(ChildState::Starting),
             None => Some(ChildState::BackingOff),
         }
     }
