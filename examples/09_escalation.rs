@@ -6,16 +6,16 @@
 //! database: attempt 1
 //! app/storage/database: failed: the disk is full (1.00 of 1 failures, will be restarted)
 //! database: attempt 2
-//! app/storage: too many failures (2.00 of 1), the supervisor fails
 //! app/storage/database: failed: the disk is full (2.00 of 1 failures, not restarted)
+//! app/storage: too many failures (2.00 of 1), the supervisor fails
 //! app/storage: failed: storage gave up over its child database: the disk is full (1.00 of 1 failures, will be restarted)
 //! database: attempt 3
 //! app/storage/database: failed: the disk is full (1.00 of 1 failures, will be restarted)
 //! database: attempt 4
-//! app/storage: too many failures (2.00 of 1), the supervisor fails
 //! app/storage/database: failed: the disk is full (2.00 of 1 failures, not restarted)
-//! app: too many failures (2.00 of 1), the supervisor fails
+//! app/storage: too many failures (2.00 of 1), the supervisor fails
 //! app/storage: failed: storage gave up over its child database: the disk is full (2.00 of 1 failures, not restarted)
+//! app: too many failures (2.00 of 1), the supervisor fails
 //! web: stopped in order
 //! at the bottom of it, app/storage/database: the disk is full
 //! exit status 1
