@@ -192,7 +192,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     ///
     /// An actor is ready when `started` has run and the futures that it gave to `ctx.wait` are done; a
     /// service when it has been polled once, a blocking one when its thread has called it; a nested
-    /// supervisor when its declared children have been started.
+    /// supervisor when its declared children have been started, and in a [group](crate::Strategy) when they are ready.
     pub fn start_timeout(mut self, limit: Duration) -> Self {
         self.start_timeout = Some(limit);
         self
@@ -219,7 +219,10 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// Decides about each failure by its reason, in place of the [restart policy](Self::restart). Akka's decider.
     ///
     /// It is not asked about ends that are no failures: [`finish`](SupervisedContext::finish), a stop that the policy does not
-    /// restart, a stop on request. It runs on the supervisor's thread; a panic in it counts as [`Decision::Restart`].
+    /// restart, a stop on request. Nor is it about the first start under [`AddAndWait`](crate::AddAndWait), which only answers
+    /// its caller; and `Decision::Restart` does not keep a supervisor from
+    /// [failing over a first start](crate::Spec::start_failure). It runs on the supervisor's thread; a panic in it counts
+    /// as [`Decision::Restart`].
     ///
     /// ```
     /// use actix_supervisor::{CancellationToken, ChildSpec, Decision, Failure};
@@ -253,7 +256,8 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
 
     /// The capacity of its mailbox; Actix's own default (16) unless set. Zero means unbounded, as in Actix.
     ///
-    /// It limits [`Addr::send`] and [`Addr::try_send`]; [`Addr::do_send`] goes beyond it.
+    /// [`Addr::try_send`] is refused beyond it (each clone of an address may add one message more), [`Addr::send`] waits, and
+    /// [`Addr::do_send`] goes beyond it.
     pub fn mailbox_capacity(mut self, messages: usize) -> Self {
         if messages < CAPACITY_LIMIT {
             self.receiver.set_capacity(messages);
@@ -429,6 +433,10 @@ impl<A: Actor<Context = Context<A>>> fmt::Debug for ChildSpec<A> {
             .field("start_timeout", &self.start_timeout)
             .field("drain", &self.drain)
             .field("while_down", &self.while_down)
+            .field("mailbox_capacity", &self.capacity)
+            .field("backoff", &self.backoff)
+            .field("give_up_after", &self.give_up_after)
+            .field("significant", &self.significant)
             .finish_non_exhaustive()
     }
 }

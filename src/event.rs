@@ -56,7 +56,7 @@ pub enum EventKind {
         failure: Failure,
         /// The supervisor's failure meter, this failure included where it counts.
         failures: f64,
-        /// Above this reading of the meter the supervisor pauses.
+        /// Above this reading of the meter the supervisor pauses, or fails.
         threshold: f64,
         /// Whether the child will be restarted: at once, or when a pause is over.
         restarting: bool,
@@ -81,7 +81,7 @@ pub enum EventKind {
         /// Why.
         reason: EndReason,
     },
-    /// A child was stopped on request.
+    /// A child was stopped: on request, or with its group or its supervisor.
     #[non_exhaustive]
     ChildStopped {
         /// Its name.
@@ -108,7 +108,7 @@ pub enum EventKind {
     },
     /// The pause is over, and what waited is restarted.
     BackoffLeft,
-    /// Too much has failed, and the supervisor fails.
+    /// The failure meter has exceeded the threshold, and the supervisor fails. (For other reasons to fail there is no such event.)
     #[non_exhaustive]
     LimitReached {
         /// Its failure meter.
@@ -140,6 +140,8 @@ pub enum EndReason {
     Failed(Failure),
     /// It had failed [too often in a row](crate::ChildSpec::give_up_after); this is its last failure.
     GaveUp(Failure),
+    /// It is temporary, and was stopped with its [group](crate::Strategy).
+    WithGroup,
     /// [`Remove`](crate::Remove).
     Removed,
 }
@@ -174,7 +176,10 @@ impl EventKind {
             Self::ChildEnded { reason, .. } => match reason {
                 EndReason::Failed(_) => Level::Warn,
                 EndReason::GaveUp(_) => Level::Error,
-                EndReason::Finished | EndReason::Stopped | EndReason::Removed => Level::Info,
+                EndReason::Finished
+                | EndReason::Stopped
+                | EndReason::WithGroup
+                | EndReason::Removed => Level::Info,
             },
             // The supervisor above it tells of it as a failure.
             Self::SupervisorStopped { failure: Some(Failure::Killed), .. } => Level::Warn,
@@ -252,6 +257,7 @@ impl fmt::Display for EndReason {
             Self::Stopped => f.write_str("it stopped by itself"),
             Self::Failed(failure) => write!(f, "{failure}"),
             Self::GaveUp(failure) => write!(f, "failed too often in a row: {failure}"),
+            Self::WithGroup => f.write_str("it is temporary, and its group was stopped"),
             Self::Removed => f.write_str("removed"),
         }
     }

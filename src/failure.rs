@@ -66,6 +66,27 @@ impl Error for Failure {
 }
 
 impl Failure {
+    /// The failure that all of this began with: down through [`LimitReached::last`](Self::LimitReached).
+    pub fn root_cause(&self) -> &Failure {
+        match self {
+            Self::LimitReached { last, .. } => last.root_cause(),
+            _ => self,
+        }
+    }
+
+    /// Who has failed, by name: from the supervisor that has given up down to the child that began it. Empty for any
+    /// other failure than [`LimitReached`](Self::LimitReached).
+    pub fn path(&self) -> Vec<&str> {
+        match self {
+            Self::LimitReached { path: [supervisor, child], last, .. } => {
+                let below = last.path();
+                let rest = if below.is_empty() { vec![child.as_str()] } else { below };
+                [vec![supervisor.as_str()], rest].concat()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     pub(crate) fn error(error: impl Into<BoxError>) -> Self {
         Self::Error(Arc::from(error.into()))
     }

@@ -157,7 +157,7 @@ pub struct SupervisorStatus {
     pub state: SupervisorState,
     /// Its failure meter, decayed to now.
     pub failures: f64,
-    /// Above this reading of the meter it pauses.
+    /// Above this reading of the meter it pauses, or fails.
     pub threshold: f64,
     /// How many children it has.
     pub children: ChildCounts,

@@ -62,6 +62,7 @@
 //! | [`Add`], [`AddAndWait`] | take on a child; the second waits until it is ready |
 //! | [`Remove`], [`RemoveAndWait`] | stop a child and forget it; the second waits until it has stopped |
 //! | [`Restart`], [`Terminate`] | start a child anew; stop it, and keep its place |
+//! | [`Replace`] | give a child another spec, and keep its address |
 //! | [`Kill`] | end an incarnation at once, as a failure: for drills |
 //! | [`List`], [`Status`], [`Tree`] | what runs, and how it is |
 //! | [`Resume`] | end a pause |
@@ -75,16 +76,20 @@
 //! long](ChildSpec::start_timeout). Whether the child is restarted then, or after it has stopped by
 //! itself, is its [`RestartPolicy`].
 //!
-//! A restart follows at once. Each failure raises the supervisor's *failure meter*, a count that halves
-//! every [`failure_decay`](Spec::failure_decay). Above the
-//! [`failure_threshold`](Spec::failure_threshold) the supervisor pauses: for the time of a
-//! [`failure_backoff`](Spec::failure_backoff) it restarts nothing; then the meter is at zero, and all
-//! that waited is started. Messages wait in the kept mailboxes meanwhile, unless the child
-//! [rejects](WhileDown::Reject) them.
+//! A restart follows at once, or after the child's [`Backoff`]; with a [`Strategy`] for groups, its siblings are
+//! restarted too. Each failure raises the supervisor's *failure meter*, a count that halves every
+//! [`failure_decay`](Spec::failure_decay). Above the [`failure_threshold`](Spec::failure_threshold) the supervisor
+//! pauses: for the time of a [`failure_backoff`](Spec::failure_backoff) it restarts nothing; then the meter is at
+//! zero, and all that waited is started. Messages wait in the kept mailboxes meanwhile, unless the child
+//! [rejects](WhileDown::Reject) them. With [`OnLimit::Escalate`] it fails instead: to the supervisor above it, which
+//! treats that like a failure of any child, and at the root to whoever called [`serve`](Supervisor::serve).
+//!
+//! What each failure means for its child can be [decided](ChildSpec::decide) by its reason.
 //!
 //! # Stopping
 //!
-//! [`Stop`] stops the children one after the other, the last started first. An actor is stopped as by
+//! [`Stop`] stops the children one after the other, the last started first, or [all at
+//! once](ShutdownOrder::Concurrent). An actor is stopped as by
 //! `ctx.stop()`, after what was in its mailbox if it [drains](ChildSpec::drain); a service sees its
 //! [`CancellationToken`] cancelled. Each has a [limit](ChildSpec::shutdown). After it, an actor or an
 //! async service is dropped. A blocking service cannot be: its thread is left behind, and the

@@ -303,7 +303,7 @@ impl Machine {
                 out.push(Action::Down { child });
             }
             Then::Forget => self.end(child, End::Removed, out),
-            Then::Regroup if self.is_temporary(child) => self.end(child, End::Stopped, out),
+            Then::Regroup if self.is_temporary(child) => self.end(child, End::WithGroup, out),
             Then::Regroup => self.regroup(child, now, out),
             Then::Shutdown => self.release(child, out),
             Then::Fail(forced) => self.failed(child, Some(forced), decision, now, out),

@@ -1,7 +1,8 @@
 //! The messages that a [`Supervisor`](crate::Supervisor) handles, from any thread.
 //!
 //! Each is answered in every state of the supervisor and of the child that it is about, and the answer
-//! is true when it is given.
+//! is true when it is given: of all that the supervisor has been told of by then. In a storm, of more than a
+//! hundred failures at once, it may be some milliseconds behind.
 
 use std::time::Duration;
 
@@ -107,7 +108,7 @@ pub struct Terminate(pub ChildToken);
 /// Swaps the spec of a child for another one for the same actor type: a change of configuration while all goes on.
 ///
 /// The child keeps its mailbox, its address, its token and its place in the start order; the new spec gives everything else: name,
-/// factory, policies, limits. If it is up, it is stopped in an orderly way and started anew, and the answer comes when the new
+/// factory, policies, limits, and the capacity of the mailbox if it sets one. If it is up, it is stopped in an orderly way and started anew, and the answer comes when the new
 /// incarnation has been started; if it is down, it stays so until it would have been started anyway. The new spec's own address is closed.
 ///
 /// # Errors

@@ -91,6 +91,9 @@ impl Spec {
 
     /// What happens when the failure meter exceeds the threshold, or a child has
     /// [failed for good](crate::ChildSpec::give_up_after); [`OnLimit::Backoff`] unless set.
+    ///
+    /// A child with a long [backoff](crate::ChildSpec::backoff) may never fail often enough to exceed the threshold: give it a
+    /// `give_up_after`.
     #[must_use]
     pub fn on_limit(mut self, what: OnLimit) -> Self {
         self.on_limit = what;
@@ -154,7 +157,7 @@ impl Spec {
         self
     }
 
-    /// When the failure meter exceeds this, the supervisor pauses; 5.0 unless set, zero or more.
+    /// When the failure meter exceeds this, the supervisor pauses, or [fails](Self::on_limit); 5.0 unless set, zero or more.
     ///
     /// Zero: at the first failure.
     #[must_use]
@@ -181,6 +184,8 @@ impl Spec {
     }
 
     /// The restarts at the end of a pause are spread evenly over this time; zero unless set: all at once.
+    ///
+    /// Not in groups, whose members start by turns.
     #[must_use]
     pub fn resume_spread(mut self, time: Duration) -> Self {
         self.resume_spread = time;
@@ -204,7 +209,7 @@ impl Spec {
         self
     }
 
-    /// Makes every jitter of this supervisor repeatable; random unless set.
+    /// Makes every jitter of this supervisor repeatable, those of its children's backoffs included; random unless set.
     #[must_use]
     pub fn jitter_seed(mut self, seed: u64) -> Self {
         self.jitter_seed = Some(seed);

@@ -36,7 +36,7 @@ use crate::{
 /// It starts its children, restarts those that fail, and when too much fails in too short a time it
 /// [pauses](Spec::failure_backoff). It handles [messages](crate#messages) from any thread, runs until it is
 /// [stopped](crate::Stop), also when nobody holds its address, and is a child itself where
-/// [`ChildSpec::supervisor`] makes it one.
+/// [`ChildSpec::supervisor`] makes it one. Actix's prelude has a `Supervisor` too: import this one by name.
 ///
 /// ```
 /// use actix::prelude::*;
@@ -135,7 +135,8 @@ impl Supervisor {
     ///
     /// # Errors
     ///
-    /// What it has failed with: the error of a child that asked for the [end of the tree](crate::Exit::TerminateTree).
+    /// What it has failed with: [`Failure::LimitReached`] where it has [given up](Spec::on_limit), or the error of a child that
+    /// asked for the [end of the tree](crate::Exit::TerminateTree).
     ///
     /// # Panics
     ///

@@ -41,7 +41,7 @@ use crate::{
 pub trait SupervisedContext {
     /// Fails: the incarnation ends with [`Failure::Error`] and handles nothing more.
     ///
-    /// `stopped` still runs; `stopping` is not asked.
+    /// `stopped` still runs; `stopping` is not asked. The handler that calls it still answers its message.
     fn fail(&mut self, error: impl Into<BoxError>);
 
     /// Is done: the actor stops as by `ctx.stop()`, and is not restarted, whatever its policy.

@@ -152,6 +152,8 @@ pub(crate) enum End {
     Failed,
     /// It had failed too often in a row.
     GaveUp,
+    /// It was swept down with its group, and is not one to come back.
+    WithGroup,
     Removed,
 }
 

@@ -209,13 +209,14 @@ impl Shell {
         let reason = match end {
             End::Finished => EndReason::Finished,
             End::Stopped => EndReason::Stopped,
+            End::WithGroup => EndReason::WithGroup,
             End::Removed => EndReason::Removed,
             End::Failed => EndReason::Failed(self.latest.clone().unwrap_or(Failure::Stopped)),
             End::GaveUp => EndReason::GaveUp(self.latest.clone().unwrap_or(Failure::Stopped)),
         };
         let loudest = match end {
             End::Failed | End::GaveUp => Level::Error,
-            End::Finished | End::Stopped | End::Removed => Level::Info,
+            End::Finished | End::Stopped | End::WithGroup | End::Removed => Level::Info,
         };
         self.tell_child(child, loudest, |name, token| EventKind::ChildEnded {
             name,

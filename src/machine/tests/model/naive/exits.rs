@@ -58,7 +58,7 @@ impl Naive {
             Ending::Remove => self.ends(id, End::Removed),
             // "Temporary siblings swept down by a group restart do not come back."
             Ending::Group if self.kid(id).deal.policy == RestartPolicy::Temporary => {
-                self.ends(id, End::Stopped);
+                self.ends(id, End::WithGroup);
             }
             Ending::Group if self.to_start.contains(&id) => self.kid(id).waits_for_turn = true,
             // It was left behind when the others came back.
