@@ -26,7 +26,7 @@ pub(crate) use self::{
     context::current,
     incarnation::Handle,
     kept::AnyKept,
-    link::{Link, Nested, Notice, Parent},
+    link::{InCall, LeftBehind, Link, Nested, Notice, Parent},
 };
 use crate::{
     error::SpecError,
@@ -71,6 +71,7 @@ pub struct ChildSpec<A: Actor<Context = Context<A>>> {
     alias: Option<AddressReceiver<A>>,
     factory: Factory<A>,
     nested: Option<Arc<dyn Nested>>,
+    in_call: Option<InCall>,
     policy: RestartPolicy,
     shutdown: Option<Shutdown>,
     start_timeout: Option<Duration>,
@@ -134,6 +135,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             alias: None,
             factory,
             nested: None,
+            in_call: None,
             policy: RestartPolicy::default(),
             shutdown: None,
             start_timeout: None,
@@ -237,9 +239,10 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             kind: self.kind,
         };
         let (drain, while_down, nested) = (self.drain, self.while_down, self.nested.clone());
+        let in_call = self.in_call;
         let kept =
             Kept::new(self.receiver, self.alias, self.factory, drain, while_down, self.nested);
-        Ok(TakenOn { name: Arc::from(self.name), terms, kept: Arc::new(kept), nested })
+        Ok(TakenOn { name: Arc::from(self.name), terms, kept: Arc::new(kept), nested, in_call })
     }
 }
 
@@ -252,6 +255,8 @@ pub(crate) struct TakenOn {
     pub(crate) terms: Terms,
     pub(crate) kept: Arc<dyn AnyKept>,
     pub(crate) nested: Option<Arc<dyn Nested>>,
+    /// If it is a blocking service: whether its thread is running.
+    pub(crate) in_call: Option<InCall>,
 }
 
 impl ChildSpec<ServiceActor> {
@@ -306,10 +311,13 @@ impl ChildSpec<ServiceActor> {
     {
         let name = name.into();
         let (thread, serve) = (name.clone(), Arc::new(Mutex::new(serve)));
+        let in_call = InCall::default();
+        let running = Arc::clone(&in_call);
         let factory = Box::new(move |_: &mut Context<_>| {
-            ServiceActor::blocking(&thread, &serve).map_err(BoxError::from)
+            ServiceActor::blocking(&thread, &serve, &running).map_err(BoxError::from)
         });
-        Self::with_factory(name, ChildKind::Blocking, factory)
+        let spec = Self::with_factory(name, ChildKind::Blocking, factory);
+        Self { in_call: Some(in_call), ..spec }
     }
 }
 

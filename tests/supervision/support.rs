@@ -3,18 +3,37 @@
 use std::{
     collections::VecDeque,
     future::Future,
-    sync::{Arc, Mutex},
+    io::{self, Write},
+    process,
+    sync::{Arc, Mutex, mpsc},
+    thread,
     time::Duration,
 };
 
-use actix::prelude::*;
+use actix::{fut::wrap_future, prelude::*};
 use actix_supervisor::{
-    BoxError, ChildInfo, ChildSpec, ChildState, Event, EventKind, List, Spec, Status, Subscribe,
-    SupervisedContext, Supervisor, SupervisorStatus,
+    ChildInfo, ChildSpec, ChildState, ChildToken, Event, EventKind, Failure, List, Spec, Status,
+    Subscribe, SupervisedContext, Supervisor, SupervisorStatus,
 };
+use tokio::time::Instant;
+
+/// Ends the whole run if this test hangs: nothing else would, on a clock that stands still.
+pub fn guard() -> mpsc::Sender<()> {
+    let (guard, over) = mpsc::channel();
+    let test = thread::current().name().unwrap_or("a test").to_owned();
+    thread::spawn(move || {
+        let waited = over.recv_timeout(secs(120));
+        if waited == Err(mpsc::RecvTimeoutError::Timeout) {
+            let _ = writeln!(io::stderr(), "{test} hangs");
+            process::abort();
+        }
+    });
+    guard
+}
 
 /// Runs a test on an Actix system whose clock goes on only when everything waits for it.
 pub fn paused<T>(test: impl Future<Output = T>) -> T {
+    let _guard = guard();
     let system = System::with_tokio_rt(|| {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         runtime.enable_all().start_paused(true).build().expect("a runtime")
@@ -29,6 +48,11 @@ pub async fn settle() {
 
 pub async fn sleep(time: Duration) {
     tokio::time::sleep(time).await;
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests compare times")]
+pub fn now() -> Instant {
+    Instant::now()
 }
 
 pub const fn secs(seconds: u64) -> Duration {
@@ -69,6 +93,25 @@ impl Probe {
     pub fn spec(name: &str, journal: &Journal) -> ChildSpec<Probe> {
         let mut make = Probe::maker(name, journal);
         ChildSpec::actor(name, move |_| make())
+    }
+
+    /// As [`Probe::spec`], and `stopping` answers `Continue` from the start.
+    pub fn hung(name: &str, journal: &Journal) -> ChildSpec<Probe> {
+        let mut make = Probe::maker(name, journal);
+        ChildSpec::actor(name, move |_| {
+            let mut probe = make();
+            probe.on_stopping = Running::Continue;
+            probe
+        })
+    }
+
+    /// As [`Probe::spec`], and it is ready only after this time.
+    pub fn slow(name: &str, journal: &Journal, time: Duration) -> ChildSpec<Probe> {
+        let mut make = Probe::maker(name, journal);
+        ChildSpec::actor(name, move |ctx| {
+            ctx.wait(wrap_future::<_, Probe>(sleep(time)));
+            make()
+        })
     }
 
     pub fn maker(name: &str, journal: &Journal) -> impl FnMut() -> Probe + Send + 'static {
@@ -172,9 +215,13 @@ impl Events {
     /// Subscribes to them.
     pub async fn of(supervisor: &Addr<Supervisor>) -> Self {
         let events = Self::default();
-        let listener = Listener(events.clone()).start();
-        supervisor.send(Subscribe(listener.recipient())).await.expect("it runs");
+        supervisor.send(Subscribe(events.recipient())).await.expect("it runs");
         events
+    }
+
+    /// What to subscribe with.
+    pub fn recipient(&self) -> Recipient<Event> {
+        Listener(self.clone()).start().recipient()
     }
 
     fn push(&self, event: Event) {
@@ -202,6 +249,15 @@ pub fn is_failure(event: &Event) -> bool {
     matches!(event.kind, EventKind::ChildFailed { .. })
 }
 
+/// The failures that these events tell of.
+pub fn failures(events: &[Event]) -> Vec<Failure> {
+    let failure = |event: &Event| match &event.kind {
+        EventKind::ChildFailed { failure, .. } => Some(failure.clone()),
+        _ => None,
+    };
+    events.iter().filter_map(failure).collect()
+}
+
 pub async fn status(supervisor: &Addr<Supervisor>) -> SupervisorStatus {
     supervisor.send(Status).await.expect("it runs")
 }
@@ -215,6 +271,21 @@ pub async fn states(supervisor: &Addr<Supervisor>) -> Vec<(String, ChildState)> 
     list(supervisor).await.into_iter().map(|child| (child.name, child.state)).collect()
 }
 
+/// What a supervisor tells of its child of this name.
+pub async fn info(supervisor: &Addr<Supervisor>, name: &str) -> ChildInfo {
+    let mut children = list(supervisor).await.into_iter();
+    children.find(|child| child.name == name).expect("it is listed")
+}
+
+pub async fn token(supervisor: &Addr<Supervisor>, name: &str) -> ChildToken {
+    info(supervisor, name).await.token
+}
+
+/// A spec that pauses at the first failure.
+pub fn fragile() -> Spec {
+    exact().failure_threshold(0.0)
+}
+
 /// A spec that pauses for exactly 15 s.
 pub fn exact() -> Spec {
     Spec::default().backoff_jitter(0.0)
@@ -224,5 +295,3 @@ pub fn exact() -> Spec {
 pub fn start(name: &str, spec: Spec) -> Addr<Supervisor> {
     Supervisor::with_spec(name, spec).expect("a sensible spec").start()
 }
-
-pub type Outcome = Result<(), BoxError>;
