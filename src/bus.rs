@@ -85,7 +85,11 @@ impl Bus {
     fn deliver(&self, event: &Event) {
         if let Some(hook) = &self.hook {
             if let Err(panic) = panics::catch(|| hook(event)) {
-                log::error!(target: TARGET, "the event hook of {} panicked: {panic}", self.name);
+                let name = &self.name;
+                let log =
+                    || log::error!(target: TARGET, "the event hook of {name} panicked: {panic}");
+                // A logger is the user's code, too.
+                let _ = panics::catch(log);
             }
         } else if self.logs() {
             let log = || log::log!(target: TARGET, event.kind.level(), "{event}");

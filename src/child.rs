@@ -27,7 +27,7 @@ pub(crate) use self::{
     context::current,
     incarnation::Handle,
     kept::AnyKept,
-    link::{Link, Nested, Notice, Parent},
+    link::{InCall, LeftBehind, Link, Nested, Notice, Parent},
 };
 use crate::{
     backoff::Backoff,
@@ -73,6 +73,7 @@ pub struct ChildSpec<A: Actor<Context = Context<A>>> {
     alias: Option<AddressReceiver<A>>,
     factory: Factory<A>,
     nested: Option<Arc<dyn Nested>>,
+    in_call: Option<InCall>,
     policy: RestartPolicy,
     shutdown: Option<Shutdown>,
     start_timeout: Option<Duration>,
@@ -143,6 +144,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             alias: None,
             factory,
             nested: None,
+            in_call: None,
             policy: RestartPolicy::default(),
             shutdown: None,
             start_timeout: None,
@@ -299,7 +301,8 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         let recipe =
             Recipe { factory: self.factory, drain: self.drain, while_down: self.while_down };
         let kept = Arc::new(Kept::new(self.receiver, self.alias, recipe, self.nested.clone()));
-        Ok(TakenOn { name, terms, kept, nested: self.nested, decide: self.decide })
+        let (nested, decide, in_call) = (self.nested, self.decide, self.in_call);
+        Ok(TakenOn { name, terms, kept, nested, decide, in_call })
     }
 
     fn terms(&self, supervisor: &Spec) -> Terms {
@@ -336,6 +339,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         old.terms = self.terms(supervisor);
         old.name = Arc::from(self.name);
         old.decide = self.decide;
+        old.in_call = self.in_call;
         let recipe =
             Recipe { factory: self.factory, drain: self.drain, while_down: self.while_down };
         kept.replace(recipe, self.capacity);
@@ -362,6 +366,8 @@ pub(crate) struct TakenOn {
     pub(crate) kept: Arc<dyn AnyKept>,
     pub(crate) nested: Option<Arc<dyn Nested>>,
     pub(crate) decide: Option<Rule>,
+    /// If it is a blocking service: whether its thread is running.
+    pub(crate) in_call: Option<InCall>,
 }
 
 impl ChildSpec<ServiceActor> {
@@ -416,10 +422,13 @@ impl ChildSpec<ServiceActor> {
     {
         let name = name.into();
         let (thread, serve) = (name.clone(), Arc::new(Mutex::new(serve)));
+        let in_call = InCall::default();
+        let running = Arc::clone(&in_call);
         let factory = Box::new(move |_: &mut Context<_>| {
-            ServiceActor::blocking(&thread, &serve).map_err(BoxError::from)
+            ServiceActor::blocking(&thread, &serve, &running).map_err(BoxError::from)
         });
-        Self::with_factory(name, ChildKind::Blocking, factory)
+        let spec = Self::with_factory(name, ChildKind::Blocking, factory);
+        Self { in_call: Some(in_call), ..spec }
     }
 }
 

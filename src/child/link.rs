@@ -1,15 +1,13 @@
 //! How what runs below a supervisor talks to it.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use tokio::sync::{mpsc::UnboundedSender, oneshot};
 
-use crate::{
-    bus::Bus,
-    failure::Outcome,
-    info::{TreeNode, Unstopped},
-    token::ChildToken,
-};
+use crate::{bus::Bus, failure::Outcome, info::TreeNode, token::ChildToken};
 
 /// What a supervisor is told from below, or by the supervisor above it.
 #[derive(Debug)]
@@ -61,6 +59,23 @@ impl Link {
     }
 }
 
+/// Whether a thread is in the code of a blocking service, of whichever incarnation.
+pub(crate) type InCall = Arc<AtomicBool>;
+
+/// A blocking service that was given up while its thread was running.
+#[derive(Clone, Debug)]
+pub(crate) struct LeftBehind {
+    /// Names, down from the supervisor that knows of it, without that one's own.
+    pub(crate) path: Vec<String>,
+    pub(crate) in_call: InCall,
+}
+
+impl LeftBehind {
+    pub(crate) fn is_running(&self) -> bool {
+        self.in_call.load(Ordering::Acquire)
+    }
+}
+
 /// A supervisor, as the one above it sees it.
 pub(crate) trait Nested: Send + Sync {
     /// Its events go to this one's hooks and subscribers too.
@@ -72,5 +87,5 @@ pub(crate) trait Nested: Send + Sync {
     /// It does not come back: closes the mailboxes of its declared children.
     fn close_children(&self);
     /// What its last incarnation has left behind, below it.
-    fn unstopped(&self) -> Vec<Unstopped>;
+    fn left_behind(&self) -> Vec<LeftBehind>;
 }

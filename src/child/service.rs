@@ -5,7 +5,7 @@ use std::{
     future::Future,
     io,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     task::{self, Poll},
     thread,
 };
@@ -18,7 +18,7 @@ use futures::FutureExt;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::{context, panics};
+use super::{context, link::InCall, panics};
 use crate::failure::{Exit, Failure, Outcome, PanicInfo};
 
 /// The actor that runs a service: see [`ChildSpec::service`](crate::ChildSpec::service) and
@@ -50,7 +50,11 @@ impl ServiceActor {
     ///
     /// If an earlier incarnation's thread was left behind and still runs, the new one waits for it: a
     /// service is never called twice at a time.
-    pub(super) fn blocking<F, R>(name: &str, serve: &Arc<Mutex<F>>) -> io::Result<Self>
+    pub(super) fn blocking<F, R>(
+        name: &str,
+        serve: &Arc<Mutex<F>>,
+        in_call: &InCall,
+    ) -> io::Result<Self>
     where
         F: FnMut(CancellationToken) -> R + Send + 'static,
         R: Into<Exit>,
@@ -58,12 +62,19 @@ impl ServiceActor {
         let token = CancellationToken::new();
         let (calls, called) = oneshot::channel();
         let (returns, returned) = oneshot::channel();
-        let (serve, given) = (Arc::clone(serve), token.clone());
+        let (serve, in_call) = (Arc::clone(serve), Arc::clone(in_call));
+        let given = token.clone();
         // The system takes no name with a zero in it.
         thread::Builder::new().name(name.replace('\0', "")).spawn(move || {
             let mut serve = serve.lock().unwrap_or_else(PoisonError::into_inner);
+            if given.is_cancelled() {
+                // It has waited for an earlier call to return, and is not wanted any more.
+                return;
+            }
+            in_call.store(true, Ordering::Release);
             let _ = calls.send(());
             let result = panics::catch(|| Outcome::from(serve(given).into()));
+            in_call.store(false, Ordering::Release);
             drop(serve);
             let _ = returns.send(result.unwrap_or_else(panicked));
         })?;

@@ -14,6 +14,11 @@ impl Machine {
         self.children.iter().filter(|(_, child)| child.state.is_up()).map(|(&id, _)| id)
     }
 
+    /// Whether the child has been removed, and its incarnation has not ended yet.
+    pub(crate) fn is_forgotten(&self, id: u64) -> bool {
+        self.children.get(id).is_some_and(|child| child.shown().is_none())
+    }
+
     /// Asks an incarnation to stop, in its child's way.
     pub(super) fn ask(&mut self, id: u64, then: Then, now: Instant, out: &mut Vec<Action>) {
         let Some(child) = self.children.get(id) else { return };

@@ -12,10 +12,10 @@ use tokio::sync::{mpsc::UnboundedSender, oneshot};
 use super::Supervisor;
 use crate::{
     bus::Bus,
-    child::{ChildSpec, Nested, Notice, TakenOn},
+    child::{ChildSpec, LeftBehind, Nested, Notice, TakenOn, panics},
     error::SpecError,
     failure::{Failure, Outcome},
-    info::{StopReport, Unstopped},
+    info::StopReport,
     spec::{Spec, check},
     token,
 };
@@ -43,6 +43,8 @@ pub(super) struct Plan {
     /// How the last incarnation has ended, where it said so itself.
     pub(super) ended: Option<Ended>,
     pub(super) report: StopReport,
+    /// What that report names.
+    pub(super) left_behind: Vec<LeftBehind>,
     stops: Vec<oneshot::Sender<StopReport>>,
     joins: Vec<oneshot::Sender<Ended>>,
 }
@@ -140,16 +142,18 @@ impl Nested for Blueprint {
         for join in joins {
             let _ = join.send(ended.clone());
         }
+        panics::discard(ended);
     }
 
     fn close_children(&self) {
         let declared = mem::take(&mut self.plan().declared);
-        for Declared { child, .. } in declared.into_values() {
+        for Declared { child, last_failure, .. } in declared.into_values() {
             child.kept.close();
+            panics::discard(last_failure);
         }
     }
 
-    fn unstopped(&self) -> Vec<Unstopped> {
-        self.plan().report.unstopped.clone()
+    fn left_behind(&self) -> Vec<LeftBehind> {
+        self.plan().left_behind.clone()
     }
 }

@@ -10,7 +10,7 @@ use super::{
     shell::{Shell, now},
 };
 use crate::{
-    child::{self, Handle, Link, Notice, Parent, panics},
+    child::{self, Handle, LeftBehind, Link, Notice, Parent, panics},
     event::{EndReason, EventKind},
     failure::{Failure, Outcome, PanicInfo},
     info::{StopReport, Unstopped},
@@ -244,7 +244,8 @@ impl Shell {
             StopCause::Killed => Some(Failure::Killed),
             StopCause::TerminateTree { .. } | StopCause::Escalated { .. } => self.cause.take(),
         };
-        let report = self.stop_report();
+        let left_behind = self.all_left_behind();
+        let report = self.report_of(&left_behind);
         let unstopped = report.unstopped.len();
         let loudest = if failure.is_some() { Level::Error } else { Level::Warn };
         let (failure_told, failure_kept) = (failure.clone(), failure.clone());
@@ -256,6 +257,7 @@ impl Shell {
         let mut plan = self.blueprint.plan();
         plan.ended = Some(failure_kept.map_or_else(|| Ok(report.clone()), Err));
         plan.report = report;
+        plan.left_behind = left_behind;
         drop(plan);
 
         let outcome = match (cause, failure) {
@@ -274,17 +276,25 @@ impl Shell {
         ctx.terminate();
     }
 
-    /// What was left behind, here and below, by path.
-    fn stop_report(&mut self) -> StopReport {
-        let name = |path: Vec<String>| {
-            let path = [vec![self.blueprint.bus.name().to_string()], path].concat();
-            Unstopped { path }
-        };
-        let here = self.machine.left_behind().filter_map(|id| self.children.get(&id));
-        let mut unstopped: Vec<_> =
-            here.map(|entry| name(vec![entry.child.name.to_string()])).collect();
-        unstopped.extend(self.unstopped.drain(..).map(|below| name(below.path)));
-        StopReport { unstopped }
+    /// What was left behind here and below, as far as its thread still runs.
+    fn all_left_behind(&mut self) -> Vec<LeftBehind> {
+        let here = self.machine.left_behind().filter_map(|id| {
+            let child = &self.children.get(&id)?.child;
+            let in_call = child.in_call.clone()?;
+            Some(LeftBehind { path: vec![child.name.to_string()], in_call })
+        });
+        let mut all: Vec<_> = here.collect();
+        all.append(&mut self.left_behind);
+        all.retain(LeftBehind::is_running);
+        all
+    }
+
+    fn report_of(&self, left_behind: &[LeftBehind]) -> StopReport {
+        let own = || self.blueprint.bus.name().to_string();
+        let path = |left: &LeftBehind| [&[own()], &left.path[..]].concat();
+        StopReport {
+            unstopped: left_behind.iter().map(|left| Unstopped { path: path(left) }).collect(),
+        }
     }
 
     pub(super) fn tell(

@@ -22,10 +22,10 @@ use super::{
     blueprint::{Blueprint, Declared},
 };
 use crate::{
-    child::{self, Handle, Notice, TakenOn, panics},
+    child::{self, Handle, LeftBehind, Notice, TakenOn, panics},
     event::EventKind,
     failure::{Failure, Outcome},
-    info::{StopReport, Unstopped},
+    info::StopReport,
     machine::{Action, Input, Machine, Progress, Refusal, Request, Settings, Settled, Wait},
     token::ChildToken,
 };
@@ -57,7 +57,7 @@ pub(super) struct Shell {
     /// What this supervisor ends with, if not in good order.
     pub(super) cause: Option<Failure>,
     /// What was left behind at lower levels.
-    pub(super) unstopped: Vec<Unstopped>,
+    pub(super) left_behind: Vec<LeftBehind>,
 }
 
 /// A child, as the shell knows it.
@@ -115,6 +115,7 @@ impl Shell {
         let mut plan = blueprint.plan();
         plan.outbox = Some(outbox.clone());
         plan.report = StopReport::default();
+        plan.left_behind = Vec::new();
         let declared = mem::take(&mut plan.declared);
         drop(plan);
         let is_root = child::current(ctx).is_none_or(|scope| scope.token().is_none());
@@ -132,7 +133,7 @@ impl Shell {
             answers: Vec::new(),
             latest: None,
             cause: None,
-            unstopped: Vec::new(),
+            left_behind: Vec::new(),
         };
         shell.tell(None, Level::Info, || EventKind::SupervisorStarted);
         for (id, Declared { child, life, last_failure }) in declared {
@@ -252,7 +253,7 @@ impl Shell {
             entry.handle = None;
             entry.ended_with = outcome.into_failure();
             if let Some(nested) = &entry.child.nested {
-                self.unstopped.extend(nested.unstopped());
+                remember(&mut self.left_behind, nested.left_behind(), &entry.child.name);
             }
         }
         let decision =
@@ -314,20 +315,35 @@ impl Shell {
     }
 }
 
+/// Adds what a nested supervisor has left behind, each thread once, and forgets those that have returned.
+fn remember(all: &mut Vec<LeftBehind>, more: Vec<LeftBehind>, name: &str) {
+    all.retain(LeftBehind::is_running);
+    for LeftBehind { mut path, in_call } in more {
+        if !all.iter().any(|known| Arc::ptr_eq(&known.in_call, &in_call)) {
+            path.insert(0, name.to_owned());
+            all.push(LeftBehind { path, in_call });
+        }
+    }
+}
+
 impl Drop for Shell {
     /// What is left of its children ends, and the declared ones wait for the next incarnation.
     fn drop(&mut self) {
         for (id, entry) in mem::take(&mut self.children) {
-            let Entry { child, declared, last_failure, life, handle, .. } = entry;
+            let Entry { child, declared, last_failure, life, handle, ended_with } = entry;
+            panics::discard(ended_with);
             if let Some(handle) = handle {
                 handle.kill();
             }
-            match declared {
+            match declared && !self.machine.is_forgotten(id) {
                 true => {
                     let declared = Declared { child, life, last_failure };
                     self.blueprint.plan().declared.insert(id, declared);
                 }
-                false => child.kept.close(),
+                false => {
+                    child.kept.close();
+                    panics::discard(last_failure);
+                }
             }
         }
     }

@@ -1,10 +1,21 @@
-//! What follows a failure.
+//! What follows a failure, and what it counts.
+
+use std::time::Duration;
 
 use actix::prelude::*;
-use actix_supervisor::{ChildState, Failure, Stop, Supervisor, SupervisorState};
+use actix_supervisor::{
+    Add, ChildState, Failure, RemoveAndWait, Restart, Stop, SupervisedContext, Supervisor,
+    SupervisorState, Terminate,
+};
+use tokio::time::advance;
 
-use crate::support::{
-    Do, Events, Journal, Probe, exact, list, paused, secs, settle, sleep, states, status,
+use crate::{
+    pausing::is_paused,
+    puppet::{Puppet, life, tell},
+    support::{
+        Do, Events, Journal, Probe, exact, is_failure, list, paused, secs, settle, sleep, start,
+        states, status,
+    },
 };
 
 #[test]
@@ -64,6 +75,78 @@ fn five_failures_at_one_instant_restart_and_the_sixth_pauses() {
         assert_eq!(status(&root).await.state, SupervisorState::Running);
         assert_eq!(status(&root).await.failures, 0.0);
         assert_eq!(addr.send(Do::Nothing).await, Ok(7));
-        println!("{:#?}", events.lines());
+    });
+}
+
+#[test]
+fn a_failure_every_ten_seconds_never_pauses_and_every_nine_and_a_half_pauses_at_the_twentieth() {
+    async fn fails(times: usize, every: Duration) -> Option<usize> {
+        let spec = Puppet::spec("bad");
+        let addr = spec.addr();
+        let root = Supervisor::with_spec("root", exact()).unwrap().child(spec).start();
+        for time in 1..=times {
+            addr.send(tell(|_, _| panic!("boom"))).await.unwrap_err();
+            if is_paused(&root).await {
+                return Some(time);
+            }
+            advance(every).await;
+        }
+        assert_eq!(addr.send(life()).await, Ok(times as u32 + 1));
+        None
+    }
+    paused(async {
+        assert_eq!(fails(360, secs(10)).await, None);
+        assert_eq!(fails(40, Duration::from_millis(9500)).await, Some(20));
+    });
+}
+
+#[test]
+fn two_failures_and_one_more_a_half_life_later_are_exactly_two() {
+    paused(async {
+        let spec = Puppet::spec("bad");
+        let addr = spec.addr();
+        let root = Supervisor::with_spec("root", exact()).unwrap().child(spec).start();
+        for _ in 0..2 {
+            addr.send(tell(|_, _| panic!("boom"))).await.unwrap_err();
+        }
+        assert_eq!(status(&root).await.failures, 2.0);
+        advance(secs(30)).await;
+        assert_eq!(status(&root).await.failures, 1.0);
+        addr.send(tell(|_, _| panic!("boom"))).await.unwrap_err();
+        assert_eq!(status(&root).await.failures, 2.0);
+    });
+}
+
+#[test]
+fn a_child_that_fails_while_it_is_stopped_on_request_counts_for_nothing() {
+    paused(async {
+        let spoil: [fn(&mut Puppet); 3] = [
+            |puppet| puppet.on_stopping = Box::new(|_| panic!("boom")),
+            |puppet| puppet.on_stopped = Box::new(|| panic!("boom")),
+            |puppet| {
+                puppet.on_stopping = Box::new(|ctx| {
+                    ctx.terminate_tree("boom");
+                    Running::Stop
+                });
+            },
+        ];
+        for spoil in spoil {
+            let events = Events::default();
+            let root = start("root", events.hook(exact()));
+            let child = root.send(Add(Puppet::spec("bad"))).await.unwrap().unwrap();
+            let (addr, token) = (child.addr(), child.token());
+            addr.send(tell(move |puppet, _| spoil(puppet))).await.unwrap();
+            assert_eq!(root.send(Restart(token)).await.unwrap(), Ok(()));
+            assert_eq!(addr.send(tell(move |puppet, _| spoil(puppet))).await, Ok(2));
+            assert_eq!(root.send(Terminate(token)).await.unwrap(), Ok(()));
+            assert_eq!(root.send(Restart(token)).await.unwrap(), Ok(()));
+            assert_eq!(addr.send(tell(move |puppet, _| spoil(puppet))).await, Ok(3));
+            assert_eq!(list(&root).await[0].restarts, 2);
+            let waited = RemoveAndWait { token, timeout: None };
+            assert_eq!(root.send(waited).await.unwrap(), Ok(()));
+            let status = status(&root).await;
+            assert_eq!((status.failures, status.state), (0.0, SupervisorState::Running));
+            assert!(!events.take().iter().any(is_failure));
+        }
     });
 }

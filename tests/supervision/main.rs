@@ -2,18 +2,40 @@
 
 #![allow(unreachable_pub, missing_docs, reason = "a test binary has no public API")]
 
+mod actors;
 mod backing_off;
 mod backoff;
+mod blocking;
 mod decide;
+mod draining;
+mod dropping;
 mod escalation;
+mod events;
+mod exits;
 mod failing;
 mod giving_up;
+mod left_behind;
+mod mailboxes;
 mod nesting;
+mod pausing;
+mod puppet;
+mod readiness;
+mod removals;
 mod replaced;
 mod replacing;
+mod requests;
+mod services;
 mod shutting;
+mod snapshots;
 mod start_failures;
+mod starting;
+mod stop_order;
 mod stopping;
 mod strategies;
+mod subtrees;
+mod supervisors;
 mod support;
+mod threads;
 mod times;
+mod trees;
+mod unwinding;

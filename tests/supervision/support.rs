@@ -3,19 +3,37 @@
 use std::{
     collections::VecDeque,
     future::Future,
-    sync::{Arc, Mutex},
+    io::{self, Write},
+    process,
+    sync::{Arc, Mutex, mpsc},
+    thread,
     time::Duration,
 };
 
 use actix::{fut::wrap_future, prelude::*};
 use actix_supervisor::{
-    BoxError, ChildInfo, ChildSpec, ChildState, ChildToken, Event, EventKind, Failure, List, Spec,
-    Status, Subscribe, SupervisedContext, Supervisor, SupervisorStatus,
+    ChildInfo, ChildSpec, ChildState, ChildToken, Event, EventKind, Failure, List, Spec, Status,
+    Subscribe, SupervisedContext, Supervisor, SupervisorStatus,
 };
 use tokio::time::Instant;
 
+/// Ends the whole run if this test hangs: nothing else would, on a clock that stands still.
+pub fn guard() -> mpsc::Sender<()> {
+    let (guard, over) = mpsc::channel();
+    let test = thread::current().name().unwrap_or("a test").to_owned();
+    thread::spawn(move || {
+        let waited = over.recv_timeout(secs(120));
+        if waited == Err(mpsc::RecvTimeoutError::Timeout) {
+            let _ = writeln!(io::stderr(), "{test} hangs");
+            process::abort();
+        }
+    });
+    guard
+}
+
 /// Runs a test on an Actix system whose clock goes on only when everything waits for it.
 pub fn paused<T>(test: impl Future<Output = T>) -> T {
+    let _guard = guard();
     let system = System::with_tokio_rt(|| {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         runtime.enable_all().start_paused(true).build().expect("a runtime")
@@ -169,99 +187,6 @@ impl Handler<Do> for Probe {
     }
 }
 
-/// An actor whose code comes with its messages, so that a test shows it where it matters.
-pub struct Puppet {
-    /// The number of its incarnation, from 1 on.
-    pub life: u32,
-    on_started: Arc<dyn Fn(u32, &mut Context<Puppet>) + Send + Sync>,
-    pub on_stopping: Box<dyn FnMut(&mut Context<Puppet>) -> Running>,
-    pub on_stopped: Box<dyn FnMut()>,
-    /// Dropped with it.
-    pub holds: Vec<OnDrop>,
-}
-
-impl Puppet {
-    pub fn spec(name: &str) -> ChildSpec<Puppet> {
-        Puppet::starting(name, |_life, _ctx| {})
-    }
-
-    /// A spec of a puppet whose `started` does this.
-    pub fn starting(
-        name: &str,
-        on_started: impl Fn(u32, &mut Context<Puppet>) + Send + Sync + 'static,
-    ) -> ChildSpec<Puppet> {
-        let (mut life, on_started) = (0, Arc::new(on_started));
-        ChildSpec::actor(name, move |_| {
-            life += 1;
-            Puppet { on_started: on_started.clone(), ..Puppet::new(life) }
-        })
-    }
-
-    pub fn new(life: u32) -> Puppet {
-        Puppet {
-            life,
-            on_started: Arc::new(|_life, _ctx| {}),
-            on_stopping: Box::new(|_ctx| Running::Stop),
-            on_stopped: Box::new(|| {}),
-            holds: Vec::new(),
-        }
-    }
-}
-
-impl Actor for Puppet {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Self::Context) {
-        Arc::clone(&self.on_started)(self.life, ctx);
-    }
-
-    fn stopping(&mut self, ctx: &mut Self::Context) -> Running {
-        (self.on_stopping)(ctx)
-    }
-
-    fn stopped(&mut self, _ctx: &mut Self::Context) {
-        (self.on_stopped)();
-    }
-}
-
-/// What a puppet is to do. Answers with the number of its incarnation.
-#[derive(Message)]
-#[rtype(result = "u32")]
-pub struct Tell(Box<dyn FnOnce(&mut Puppet, &mut Context<Puppet>) + Send>);
-
-pub fn tell(what: impl FnOnce(&mut Puppet, &mut Context<Puppet>) + Send + 'static) -> Tell {
-    Tell(Box::new(what))
-}
-
-/// Asks a puppet for the number of its incarnation.
-pub fn life() -> Tell {
-    tell(|_, _| {})
-}
-
-impl Handler<Tell> for Puppet {
-    type Result = u32;
-
-    fn handle(&mut self, Tell(what): Tell, ctx: &mut Self::Context) -> u32 {
-        what(self, ctx);
-        self.life
-    }
-}
-
-/// Does this when it is dropped.
-pub struct OnDrop(Box<dyn FnMut() + Send>);
-
-impl OnDrop {
-    pub fn new(what: impl FnMut() + Send + 'static) -> Self {
-        Self(Box::new(what))
-    }
-}
-
-impl Drop for OnDrop {
-    fn drop(&mut self) {
-        (self.0)();
-    }
-}
-
 /// Keeps the events that it is sent.
 #[derive(Clone, Default)]
 pub struct Events(Arc<Mutex<VecDeque<Event>>>);
@@ -370,5 +295,3 @@ pub fn exact() -> Spec {
 pub fn start(name: &str, spec: Spec) -> Addr<Supervisor> {
     Supervisor::with_spec(name, spec).expect("a sensible spec").start()
 }
-
-pub type Outcome = Result<(), BoxError>;

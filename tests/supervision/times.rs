@@ -8,7 +8,7 @@ use std::{
 use actix_supervisor::{ChildSpec, ServiceActor, Spec};
 use tokio::time::Instant;
 
-use crate::support::{Journal, Outcome, Probe, exact, now};
+use crate::support::{Journal, Probe, exact, now};
 
 /// When the incarnations of a child were started.
 #[derive(Clone, Default)]
@@ -40,7 +40,7 @@ impl Starts {
         let starts = self.clone();
         ChildSpec::service(name, move |_| {
             starts.note();
-            async { Outcome::Err("told to fail".into()) }
+            async { Err::<(), _>("told to fail") }
         })
     }
 

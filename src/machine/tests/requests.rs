@@ -223,3 +223,25 @@ fn another_request_gives_a_stopping_child_no_more_time() {
     let late = [stop_timeout(IT, false), killed(IT, 1)];
     assert_eq!(sim.timed(secs(60)), late.map(|action| (secs(1), action)));
 }
+
+#[test]
+fn only_what_blocks_a_thread_cannot_be_killed() {
+    for kind in [ChildKind::Actor, ChildKind::Service, ChildKind::Supervisor] {
+        let mut sim = Sim::running([Terms { kind, ..permanent() }]);
+        assert_eq!(sim.begin(0, Kill), [killed(0, 1)], "{kind:?}");
+    }
+    assert_eq!(Sim::running([blocking()]).begin(0, Kill), [asked(0, 1)]);
+}
+
+#[test]
+fn one_that_cannot_be_killed_is_waited_for_within_its_limit_and_after_that_nobody_waits() {
+    let mut sim = Sim::running([blocking()]);
+    for wait in [Until(Wait::Stopped), Progress::Overdue] {
+        let started = if wait == Progress::Overdue { wait } else { Until(Wait::Started) };
+        for (request, progress) in [(Terminate, wait), (Restart, started), (Kill, wait)] {
+            assert_eq!(sim.request(0, request).0, Ok(progress), "{request:?}");
+        }
+        sim.pass(LIMIT);
+    }
+    assert_eq!(sim.input(Input::Stop).last(), Some(&finish(StopCause::Asked)));
+}

@@ -57,6 +57,8 @@ fn a_child_that_cannot_be_killed_is_left_behind_at_its_limit_and_the_stop_goes_o
         sim.pass(secs(60)),
         [&given_up(1)[..], &[asked(0, 1), stop_timeout(0, false), killed(0, 1)]].concat()
     );
+    // It is not looked at again (I6).
+    assert_eq!(sim.machine.phase, Phase::Stopping { cause: StopCause::Asked, cursor: 1 });
     assert_eq!(sim.fail(0), [&stop_of(0)[..], &[finish(StopCause::Asked)]].concat());
     assert_eq!(sim.machine.left_behind().collect::<Vec<_>>(), [1]);
     // Its thread may end after that: nobody is waited for any more, and nothing is told twice.
@@ -166,6 +168,18 @@ fn a_removal_in_progress_is_waited_for_within_its_limit() {
             gone.push(asked(0, 1));
         }
         assert_eq!(sim.fail(1), gone);
+    }
+}
+
+#[test]
+fn what_was_on_its_way_to_stop_gets_no_more_time_when_everything_stops() {
+    for request in [Request::Restart, Request::Terminate] {
+        let mut sim = Sim::running([permanent()]);
+        sim.begin(0, request);
+        assert_eq!(sim.pass(secs(2)), []);
+        sim.input(Input::Stop);
+        let late = [stop_timeout(0, false), killed(0, 1)];
+        assert_eq!(sim.timed(secs(60)), late.map(|action| (secs(3), action)));
     }
 }
 

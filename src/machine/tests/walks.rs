@@ -6,6 +6,7 @@ mod world;
 use proptest::{
     collection::vec,
     prelude::{Just, ProptestConfig, Strategy as Generator, any, prop_oneof, proptest},
+    test_runner::RngAlgorithm,
 };
 
 use self::world::World;
@@ -88,7 +89,7 @@ fn terms() -> impl Generator<Value = TermsPick> {
 
 fn exit() -> impl Generator<Value = ExitClass> {
     prop_oneof![
-        40 => Just(ExitClass::Failed),
+        70 => Just(ExitClass::Failed),
         8 => Just(ExitClass::Stopped),
         2 => Just(ExitClass::Finished),
         1 => Just(ExitClass::TerminateTree),
@@ -96,17 +97,18 @@ fn exit() -> impl Generator<Value = ExitClass> {
 }
 
 fn step() -> impl Generator<Value = Step> {
+    let on_trial = proptest::bool::weighted(0.25);
     prop_oneof![
-        12 => (terms(), any::<bool>()).prop_map(|(terms, on_trial)| Step::Add { terms, on_trial }),
-        15 => any::<u16>().prop_map(|pick| Step::Ready { pick }),
-        30 => (any::<u16>(), exit()).prop_map(|(pick, exit)| Step::Exit { pick, exit }),
-        8 => (any::<u16>(), proptest::option::of(exit()))
+        35 => (terms(), on_trial).prop_map(|(terms, on_trial)| Step::Add { terms, on_trial }),
+        45 => any::<u16>().prop_map(|pick| Step::Ready { pick }),
+        70 => (any::<u16>(), exit()).prop_map(|(pick, exit)| Step::Exit { pick, exit }),
+        15 => (any::<u16>(), proptest::option::of(exit()))
             .prop_map(|(pick, exit)| Step::Stale { pick, exit }),
-        20 => (any::<u16>(), proptest::sample::select(&REQUESTS[..]))
+        50 => (any::<u16>(), proptest::sample::select(&REQUESTS[..]))
             .prop_map(|(pick, request)| Step::Request { pick, request }),
-        15 => (0..4_000_u32).prop_map(|millis| Step::Pass { millis }),
-        5 => (0..20_000_u32).prop_map(|millis| Step::Late { millis }),
-        2 => Just(Step::Resume),
+        35 => (0..4_000_u32).prop_map(|millis| Step::Pass { millis }),
+        8 => (0..20_000_u32).prop_map(|millis| Step::Late { millis }),
+        4 => Just(Step::Resume),
         1 => Just(Step::Stop),
         1 => Just(Step::Kill),
     ]
@@ -128,11 +130,17 @@ fn any_settings() -> impl Generator<Value = Settings> {
 }
 
 fn cases(cases: u32) -> ProptestConfig {
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        // The default one takes longer in a debug build than all the walking does.
+        rng_algorithm: RngAlgorithm::XorShift,
+        ..ProptestConfig::default()
+    }
 }
 
 proptest! {
-    #![proptest_config(cases(2_000))]
+    #![proptest_config(cases(5_000))]
 
     #[test]
     fn the_invariants_hold_after_every_step(settings in any_settings(), steps in vec(step(), 1..80)) {
@@ -144,7 +152,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(cases(500))]
+    #![proptest_config(cases(1_500))]
 
     /// Children that ignore what they are asked end at their limits, or are left behind.
     #[test]

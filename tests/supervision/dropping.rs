@@ -1,0 +1,131 @@
+//! What panics when it is dropped, on ordinary ways: a stop, a removal, an unread answer.
+
+use actix::prelude::*;
+use actix_supervisor::{
+    Add, AddAndWait, AddError, ChildSpec, Failure, Kill, RemoveAndWait, RestartPolicy, Shutdown,
+    Stop, Supervisor, WhileDown,
+};
+
+use crate::{
+    puppet::{OnDrop, Puppet, life, tell},
+    support::{exact, list, paused, secs, settle, start, status},
+    unwinding::{armed, bomb},
+};
+
+#[test]
+fn a_drop_that_panics_when_its_actor_is_stopped_removed_killed_or_late_does_no_harm() {
+    paused(async {
+        let root = Supervisor::with_spec("root", exact()).unwrap().child(Puppet::spec("other"));
+        let root = root.start();
+        let arm = |puppet: &mut Puppet, _: &mut Context<Puppet>| puppet.holds.push(bomb());
+        for shutdown in [Shutdown::Kill, Shutdown::Timeout(secs(1)), Shutdown::Infinite] {
+            let spec = Puppet::spec("bad").shutdown(shutdown);
+            let child = root.send(Add(spec)).await.unwrap().unwrap();
+            child.addr().send(tell(arm)).await.unwrap();
+            assert_eq!(root.send(Kill(child.token())).await.unwrap(), Ok(()));
+            assert_eq!(child.addr().send(tell(arm)).await, Ok(2));
+            let failure = list(&root).await[1].last_failure.clone();
+            assert!(matches!(failure, Some(Failure::Killed)), "{failure:?}");
+            if shutdown == Shutdown::Timeout(secs(1)) {
+                let hang = tell(|puppet, _| puppet.on_stopping = Box::new(|_| Running::Continue));
+                child.addr().send(hang).await.unwrap();
+            }
+            let message = RemoveAndWait { token: child.token(), timeout: None };
+            assert_eq!(root.send(message).await.unwrap(), Ok(()));
+        }
+        let late = Puppet::starting("late", |_, ctx| {
+            ctx.wait(fut::wrap_future(armed()));
+        });
+        let answer = root.send(AddAndWait(late.start_timeout(secs(1)))).await.unwrap();
+        assert!(matches!(answer, Err(AddError::Start(Failure::StartTimeout(_)))), "{answer:?}");
+        assert!(root.send(Stop).await.unwrap().is_clean());
+    });
+}
+
+#[test]
+fn a_factory_that_panics_when_it_is_dropped_does_no_harm() {
+    paused(async {
+        let root = start("root", exact());
+        for policy in [RestartPolicy::Permanent, RestartPolicy::Temporary] {
+            let bomb = bomb();
+            let spec = ChildSpec::actor("bad", move |_| {
+                let _ = &bomb;
+                Puppet::new(1)
+            });
+            let child = root.send(Add(spec.restart(policy))).await.unwrap().unwrap();
+            let behind = child.addr().send(life());
+            if policy == RestartPolicy::Permanent {
+                let message = RemoveAndWait { token: child.token(), timeout: None };
+                assert_eq!(root.send(message).await.unwrap(), Ok(()));
+            } else {
+                child.addr().send(tell(|_, _| panic!("boom"))).await.unwrap_err();
+            }
+            let _ = behind.await;
+            settle().await;
+            assert!(!child.addr().connected());
+            assert_eq!(list(&root).await.len(), 0);
+        }
+        let bomb = bomb();
+        let refused = ChildSpec::actor("", move |_| {
+            let _ = &bomb;
+            Puppet::new(1)
+        });
+        let answer = root.send(Add(refused)).await.unwrap();
+        assert!(matches!(answer, Err(AddError::Spec(_))), "{answer:?}");
+        assert!(root.send(Stop).await.unwrap().is_clean());
+    });
+}
+
+#[test]
+fn a_message_that_panics_when_it_is_dropped_leaves_no_other_sender_waiting() {
+    paused(async {
+        for policy in [WhileDown::Queue, WhileDown::Reject] {
+            let root = start("root", exact().failure_threshold(0.0));
+            let spec = Puppet::spec("bad").while_down(policy).mailbox_capacity(0);
+            let child = root.send(Add(spec)).await.unwrap().unwrap();
+            child.addr().do_send(tell(|_, _| panic!("boom")));
+            let senders: Vec<_> = (0..300)
+                .map(|number| {
+                    let bomb = (number % 3 == 0).then(bomb);
+                    child.addr().send(tell(move |_, _| drop(bomb)))
+                })
+                .collect();
+            settle().await;
+            if policy == WhileDown::Queue {
+                assert_eq!(status(&root).await.children.backing_off, 1);
+                let message = RemoveAndWait { token: child.token(), timeout: None };
+                assert_eq!(root.send(message).await.unwrap(), Ok(()));
+            }
+            for sender in senders {
+                assert_eq!(sender.await, Err(MailboxError::Closed));
+            }
+            assert_eq!(child.addr().connected(), policy == WhileDown::Reject);
+            assert_eq!(list(&root).await.len(), usize::from(policy == WhileDown::Reject));
+            assert!(root.send(Stop).await.unwrap().is_clean());
+            assert!(!child.addr().connected());
+        }
+    });
+}
+
+#[derive(Message)]
+#[rtype(result = "OnDrop")]
+struct Answer;
+
+impl Handler<Answer> for Puppet {
+    type Result = MessageResult<Answer>;
+
+    fn handle(&mut self, Answer: Answer, _ctx: &mut Self::Context) -> Self::Result {
+        MessageResult(bomb())
+    }
+}
+
+#[test]
+fn an_answer_that_panics_when_nobody_takes_it_is_a_panic_like_any_other() {
+    paused(async {
+        let root = start("root", exact());
+        let child = root.send(Add(Puppet::spec("bad"))).await.unwrap().unwrap();
+        child.addr().do_send(Answer);
+        assert_eq!(child.addr().send(life()).await, Ok(2));
+        assert_eq!(status(&root).await.restarts, 1);
+    });
+}

@@ -1,0 +1,163 @@
+//! Threads that were left behind, and the report of a stop: through all levels, and true.
+
+use std::{cell::RefCell, time::Duration};
+
+use actix::prelude::*;
+use actix_supervisor::{
+    CancellationToken, ChildSpec, Kill, Remove, RemoveAndWait, Restart, Shutdown, Spec, Stop,
+    StopReport, Supervisor,
+};
+
+use tokio::sync::mpsc::unbounded_channel;
+
+use crate::{
+    puppet::OnDrop,
+    support::{exact, list, token},
+    threads::{Seen, Stubborn, real},
+};
+
+const LIMIT: Duration = Duration::from_millis(20);
+
+/// root/outer/inner/leaf, with this limit at both levels, or with that of a supervisor.
+fn tree(limit: Option<Duration>) -> (Addr<Supervisor>, Addr<Supervisor>, Stubborn, Seen) {
+    let (leaf, stubborn) = Stubborn::spec("leaf");
+    let spec = exact().shutdown_timeout(LIMIT);
+    let inner = Supervisor::with_spec("inner", spec.clone()).unwrap().child(leaf);
+    let (inner_addr, mut inner) = (inner.addr(), ChildSpec::supervisor(inner));
+    if let Some(limit) = limit {
+        inner = inner.shutdown(Shutdown::Timeout(limit));
+    }
+    let mut outer = ChildSpec::supervisor(Supervisor::new("outer").child(inner));
+    if let Some(limit) = limit {
+        outer = outer.shutdown(Shutdown::Timeout(limit));
+    }
+    let (spec, seen) = Seen::hook(spec);
+    let root = Supervisor::with_spec("root", spec).unwrap().child(outer).start();
+    (root, inner_addr, stubborn, seen)
+}
+
+fn paths(report: &StopReport) -> Vec<String> {
+    report.unstopped.iter().map(|left| left.path.join("/")).collect()
+}
+
+#[test]
+fn a_hung_thread_is_reported_with_its_whole_path_by_each_level_from_itself_on() {
+    real(async {
+        let (root, inner, mut leaf, _seen) = tree(None);
+        leaf.called().await;
+        let below = inner.send(actix_supervisor::Join);
+        let report = root.send(Stop).await.unwrap();
+        assert_eq!(paths(&report), ["root/outer/inner/leaf"]);
+        assert_eq!(paths(&below.await.unwrap().unwrap()), ["inner/leaf"]);
+        leaf.release();
+    });
+}
+
+#[test]
+fn with_equal_limits_at_every_level_the_report_names_the_leaf_only() {
+    real(async {
+        let (root, _inner, mut leaf, _seen) = tree(Some(LIMIT));
+        leaf.called().await;
+        let report = root.send(Stop).await.unwrap();
+        assert_eq!(paths(&report), ["root/outer/inner/leaf"]);
+        leaf.release();
+    });
+}
+
+#[test]
+fn a_thread_that_was_left_behind_by_a_restart_and_has_returned_is_in_no_report() {
+    real(async {
+        let (root, _inner, mut leaf, mut seen) = tree(None);
+        leaf.called().await;
+        let outer = token(&root, "outer").await;
+        // The second incarnation waits for the thread of the first one, and is left behind as well.
+        for _ in 0..2 {
+            root.send(Restart(outer)).await.unwrap().unwrap();
+            seen.until("root/outer/inner/leaf: ChildRestarted").await;
+            assert!(!leaf.was_called(), "not twice at a time");
+        }
+        leaf.release();
+        assert!(!leaf.called().await.is_cancelled(), "called for the third one only");
+        leaf.release();
+        // It has stopped by itself, and is called once more.
+        leaf.called().await;
+        let stop = root.send(Stop);
+        seen.until("root/outer/inner/leaf: StopTimeout").await;
+        assert_eq!(paths(&stop.await.unwrap()), ["root/outer/inner/leaf"], "once");
+        leaf.release();
+    });
+}
+
+#[test]
+fn a_blocking_service_that_heeds_its_token_is_in_no_report_after_its_supervisor_was_killed() {
+    real(async {
+        let (called, mut calls) = unbounded_channel();
+        let leaf = ChildSpec::blocking("leaf", move |stop: CancellationToken| {
+            let _ = called.send(());
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(stop.cancelled());
+        });
+        let sub = Supervisor::new("sub").child(leaf);
+        let root = Supervisor::new("root").child(ChildSpec::supervisor(sub)).start();
+        calls.recv().await;
+        let sub = token(&root, "sub").await;
+        root.send(Kill(sub)).await.unwrap().unwrap();
+        calls.recv().await;
+        let report = root.send(Stop).await.unwrap();
+        assert!(report.is_clean(), "{report}");
+    });
+}
+
+#[test]
+fn a_thread_that_a_removed_supervisor_left_behind_is_reported_for_as_long_as_it_runs() {
+    thread_local! {
+        static LAST: RefCell<Option<OnDrop>> = const { RefCell::new(None) };
+    }
+    for returns in [false, true] {
+        real(async move {
+            let (release, released) = std::sync::mpsc::channel::<()>();
+            let (called, mut calls) = unbounded_channel();
+            let (gone, mut exits) = unbounded_channel();
+            let leaf = ChildSpec::blocking("leaf", move |_| {
+                let gone = gone.clone();
+                LAST.set(Some(OnDrop::new(move || {
+                    let _ = gone.send(());
+                })));
+                let _ = called.send(());
+                let _ = released.recv();
+            });
+            let leaf = leaf.shutdown(Shutdown::Timeout(LIMIT));
+            let sub = ChildSpec::supervisor(Supervisor::new("sub").child(leaf));
+            let root = Supervisor::new("root").child(sub).start();
+            calls.recv().await;
+            let token = token(&root, "sub").await;
+            root.send(RemoveAndWait { token, timeout: None }).await.unwrap().unwrap();
+            if returns {
+                release.send(()).unwrap();
+                exits.recv().await;
+            }
+            let report = root.send(Stop).await.unwrap();
+            let expected: &[&str] = if returns { &[] } else { &["root/sub/leaf"] };
+            assert_eq!(paths(&report), expected);
+        });
+    }
+}
+
+#[test]
+fn a_declared_child_that_was_removed_and_left_behind_does_not_come_back() {
+    real(async {
+        let (leaf, mut stubborn) = Stubborn::spec("leaf");
+        let sub = Supervisor::new("sub").child(leaf.shutdown(Shutdown::Timeout(LIMIT)));
+        let addr = sub.addr();
+        let (spec, mut seen) = Seen::hook(Spec::default());
+        let root =
+            Supervisor::with_spec("root", spec).unwrap().child(ChildSpec::supervisor(sub)).start();
+        stubborn.called().await;
+        let (sub, leaf) = (token(&root, "sub").await, token(&addr, "leaf").await);
+        addr.send(Remove(leaf)).await.unwrap().unwrap();
+        seen.until("root/sub/leaf: StopTimeout").await;
+        root.send(Kill(sub)).await.unwrap().unwrap();
+        assert!(list(&addr).await.is_empty());
+        stubborn.release();
+    });
+}

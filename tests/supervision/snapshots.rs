@@ -1,0 +1,169 @@
+//! What List, Status and Tree tell agrees, whatever is going on.
+
+use actix::prelude::*;
+use actix_supervisor::{
+    Add, CancellationToken, ChildCounts, ChildInfo, ChildKind, ChildSpec, ChildState, Kill, List,
+    Remove, Restart, Shutdown, Status, Stop, Supervisor, SupervisorState, Terminate, Tree,
+    TreeNode,
+};
+
+use crate::{
+    puppet::{Puppet, tell},
+    support::{Do, Journal, Probe, exact, fragile, list, paused, secs, settle, sleep, status},
+};
+
+fn counted(children: &[ChildInfo]) -> (ChildCounts, u64) {
+    let mut counts = ChildCounts::default();
+    for child in children {
+        *match child.state {
+            ChildState::Starting => &mut counts.starting,
+            ChildState::Running => &mut counts.running,
+            ChildState::BackingOff => &mut counts.backing_off,
+            ChildState::Stopping => &mut counts.stopping,
+            ChildState::Terminated => &mut counts.terminated,
+        } += 1;
+        *match child.kind {
+            ChildKind::Actor => &mut counts.actors,
+            ChildKind::Service => &mut counts.services,
+            ChildKind::Blocking => &mut counts.blocking,
+            ChildKind::Supervisor => &mut counts.supervisors,
+        } += 1;
+    }
+    (counts, children.iter().map(|child| child.restarts).sum())
+}
+
+/// What a tree tells at one moment agrees.
+async fn agree(root: &Addr<Supervisor>) -> ChildCounts {
+    let TreeNode { status, children, .. } = root.send(Tree).await.unwrap();
+    assert_eq!(counted(&children), (status.children, status.restarts));
+    assert_eq!(status.children.total(), children.len());
+    assert!(children.is_sorted_by_key(|child| child.token), "in start order");
+    status.children
+}
+
+/// When nothing goes on, all three messages tell the same.
+async fn agree_in_quiet(root: &Addr<Supervisor>) -> ChildCounts {
+    settle().await;
+    let counts = agree(root).await;
+    let (list, status, tree) = (root.send(List), root.send(Status), root.send(Tree));
+    let (list, status, tree) = (list.await.unwrap(), status.await.unwrap(), tree.await.unwrap());
+    assert!(format!("{list:?}") == format!("{:?}", tree.children), "the list is another one");
+    assert_eq!(format!("{status:?}"), format!("{:?}", tree.status));
+    counts
+}
+
+fn quiet(name: String) -> ChildSpec<actix_supervisor::ServiceActor> {
+    ChildSpec::service(name, |stop: CancellationToken| async move { stop.cancelled().await })
+}
+
+#[test]
+fn counts_and_lists_agree_with_two_thousand_children_some_restarting_and_some_removed() {
+    paused(async {
+        let journal = Journal::default();
+        let root = Supervisor::with_spec("root", exact()).unwrap().start();
+        let mut probes = Vec::new();
+        for number in 0..1000 {
+            let spec = match number % 4 {
+                0 => Probe::hung("hung", &journal).shutdown(Shutdown::Timeout(secs(5))),
+                1 => Probe::slow("slow", &journal, secs(3)),
+                _ => Probe::spec("probe", &journal),
+            };
+            probes.push(root.send(Add(spec)).await.unwrap().unwrap());
+            root.send(Add(quiet(format!("service {number}")))).await.unwrap().unwrap();
+        }
+        let begun = agree_in_quiet(&root).await;
+        assert_eq!((begun.starting, begun.running), (250, 1750));
+        let mut asked = Vec::new();
+        for (number, probe) in probes.iter().enumerate() {
+            let token = probe.token();
+            match number % 10 {
+                0 | 1 => asked.push(actix::spawn(root.send(Restart(token)))),
+                2 | 3 => asked.push(actix::spawn(root.send(Terminate(token)))),
+                4 | 5 => root.do_send(Remove(token)),
+                6 if number < 500 => asked.push(actix::spawn(root.send(Kill(token)))),
+                7 => probe.addr().do_send(Do::Panic),
+                _ => {}
+            }
+            if number % 100 == 0 {
+                agree(&root).await;
+            }
+        }
+        let during = agree_in_quiet(&root).await;
+        assert_eq!(during.total(), 1800);
+        assert!(matches!(status(&root).await.state, SupervisorState::Paused { .. }), "{during:?}");
+        assert!(during.stopping > 0 && during.backing_off > 0, "{during:?}");
+        for seconds in 1..=40 {
+            sleep(secs(1)).await;
+            let counts = agree_in_quiet(&root).await;
+            assert_eq!(counts.total(), 1800, "after {seconds} s");
+        }
+        for answer in asked {
+            assert_eq!(answer.await.unwrap(), Ok(Ok(())));
+        }
+        let after = agree(&root).await;
+        assert_eq!((after.running, after.terminated, after.services), (1600, 200, 1000));
+        let stop = root.send(Stop);
+        settle().await;
+        agree(&root).await;
+        assert!(stop.await.unwrap().is_clean());
+    });
+}
+
+#[test]
+fn a_tree_tells_of_every_level_and_of_a_supervisor_that_is_down_as_a_child_only() {
+    paused(async {
+        let journal = Journal::default();
+        let inner = Supervisor::new("inner").child(Probe::spec("leaf", &journal));
+        let middle = Supervisor::new("middle")
+            .child(ChildSpec::supervisor(inner))
+            .child(quiet("service".to_owned()));
+        let other = Supervisor::new("other").child(Probe::spec("leaf", &journal));
+        let root = Supervisor::with_spec("root", fragile())
+            .unwrap()
+            .child(ChildSpec::supervisor(middle))
+            .child(Probe::spec("probe", &journal))
+            .child(ChildSpec::supervisor(other))
+            .start();
+        settle().await;
+        let tree = root.send(Tree).await.unwrap();
+        let names = |children: &[ChildInfo]| {
+            children.iter().map(|child| child.name.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(tree.status.name, "root");
+        assert_eq!(names(&tree.children), ["middle", "probe", "other"]);
+        let [middle, other] = &tree.supervisors[..] else { panic!("{tree:?}") };
+        assert_eq!((&*middle.status.name, &*other.status.name), ("middle", "other"));
+        assert_eq!(names(&middle.children), ["inner", "service"]);
+        assert_eq!(middle.status.children.supervisors, 1);
+        let inner = &middle.supervisors[0];
+        assert_eq!((&*inner.status.name, names(&inner.children)), ("inner", vec!["leaf".into()]));
+        assert!(inner.supervisors.is_empty());
+        assert_eq!(inner.children[0].state, ChildState::Running);
+
+        let middle = list(&root).await[0].token;
+        root.send(Kill(middle)).await.unwrap().unwrap();
+        let tree = root.send(Tree).await.unwrap();
+        assert_eq!(tree.children[0].state, ChildState::BackingOff);
+        assert_eq!(tree.supervisors.len(), 1);
+        assert_eq!(tree.supervisors[0].status.name, "other");
+    });
+}
+
+#[test]
+fn what_was_sent_before_a_failure_and_is_handled_after_it_knows_of_it() {
+    paused(async {
+        let puppet = Puppet::spec("puppet");
+        let addr = puppet.addr();
+        let root = Supervisor::with_spec("root", fragile()).unwrap().child(puppet).start();
+        let (asks, asked) = tokio::sync::oneshot::channel();
+        let supervisor = root.clone();
+        let poisoned = tell(move |_, _| {
+            let _ = asks.send(supervisor.send(Status));
+            panic!("in the same breath");
+        });
+        addr.send(poisoned).await.unwrap_err();
+        let told = asked.await.unwrap().await.unwrap();
+        assert_eq!((told.failures, told.children.backing_off), (1.0, 1));
+        assert!(matches!(told.state, SupervisorState::Paused { .. }));
+    });
+}
