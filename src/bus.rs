@@ -70,7 +70,9 @@ impl Bus {
     }
 
     fn listens(&self, loudest: Level) -> bool {
-        let logs = || self.logs() && log::log_enabled!(target: TARGET, loudest);
+        // A logger is the user's code.
+        let enabled = || panics::catch(|| log::log_enabled!(target: TARGET, loudest));
+        let logs = || self.logs() && enabled().unwrap_or(false);
         self.hook.is_some() || logs() || {
             let subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
             !subscribers.is_empty()

@@ -325,15 +325,7 @@ impl Machine {
         out: &mut Vec<Action>,
     ) {
         if let Phase::Stopping { .. } = self.phase {
-            // It would have been asked to stop in its turn; its end crossed that.
-            match exit {
-                ExitClass::Failed | ExitClass::TerminateTree => {
-                    self.tell_failed(id, None, false, now, out)
-                }
-                ExitClass::Stopped | ExitClass::Finished => out.push(Action::Stopped { child: id }),
-            }
-            self.release(id, out);
-            return;
+            return self.ended_before_it_was_asked(id, exit, now, out);
         }
         match exit {
             ExitClass::TerminateTree => {
@@ -345,6 +337,32 @@ impl Machine {
             ExitClass::Stopped if self.keeps(id, exit) => self.failed(id, None, decision, now, out),
             ExitClass::Stopped => self.ended(id, End::Stopped, now, out),
             ExitClass::Finished => self.ended(id, End::Finished, now, out),
+        }
+    }
+
+    /// Everything stops, and it would have been asked in its turn. Its end is its own all the same: what
+    /// ends for good does not come back with its supervisor.
+    fn ended_before_it_was_asked(
+        &mut self,
+        id: u64,
+        exit: ExitClass,
+        now: Instant,
+        out: &mut Vec<Action>,
+    ) {
+        let (as_if, end) = match exit {
+            ExitClass::Failed | ExitClass::TerminateTree => (ExitClass::Failed, End::Failed),
+            ExitClass::Stopped => (exit, End::Stopped),
+            ExitClass::Finished => (exit, End::Finished),
+        };
+        let comes_back = self.keeps(id, as_if);
+        match as_if {
+            ExitClass::Failed => self.tell_failed(id, None, false, now, out),
+            _ if comes_back => out.push(Action::Stopped { child: id }),
+            _ => {}
+        }
+        match comes_back {
+            true => self.release(id, out),
+            false => self.end(id, end, out),
         }
     }
 

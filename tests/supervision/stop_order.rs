@@ -110,7 +110,9 @@ fn a_concurrent_stop_reports_what_it_leaves_behind_and_waits_for_the_others() {
     paused(async {
         let journal = Journal::default();
         let (release, released) = mpsc::channel::<()>();
+        let (calls, called) = mpsc::channel();
         let hung = ChildSpec::blocking("thread", move |_| {
+            let _ = calls.send(());
             // Until the test is over.
             let _ = released.recv();
         });
@@ -121,6 +123,8 @@ fn a_concurrent_stop_reports_what_it_leaves_behind_and_waits_for_the_others() {
             of_hung("root", settings, &journal, &[1, 3]).child(ChildSpec::supervisor(nested));
         let root = root.start();
         settle().await;
+        // The clock goes on without it: what has not been called cannot be left behind.
+        called.recv().unwrap();
         let asked_at = now();
         let report = root.send(Stop).await.unwrap();
         assert_eq!(now() - asked_at, secs(3));

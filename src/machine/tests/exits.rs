@@ -129,11 +129,20 @@ fn an_exit_that_crosses_a_stop_is_neither_restarted_nor_counted() {
     for (policy, exit, _) in TABLE {
         for on_trial in [false, true] {
             let mut sim = starting(with_policy(policy), on_trial, Mode::Stopping);
-            let told = match exit {
-                ExitClass::Failed | TerminateTree => failed_for_good(1, 0.0),
-                ExitClass::Stopped | ExitClass::Finished => stopped(1),
+            let ends = match (policy, exit) {
+                _ if on_trial => None,
+                (Temporary, ExitClass::Failed | TerminateTree) => Some(End::Failed),
+                (Transient | Temporary, ExitClass::Stopped) => Some(End::Stopped),
+                (_, ExitClass::Finished) => Some(End::Finished),
+                _ => None,
             };
-            assert_eq!(sim.exit(1, exit), [told, released(1)], "{policy:?} {exit:?}");
+            let told = match exit {
+                ExitClass::Failed | TerminateTree => vec![failed_for_good(1, 0.0)],
+                _ if ends.is_none() => vec![stopped(1)],
+                _ => vec![],
+            };
+            let goes = ends.map_or(released(1), |end| ended(1, end));
+            assert_eq!(sim.exit(1, exit), [told, vec![goes]].concat(), "{policy:?} {exit:?}");
             assert_eq!((sim.failures(), sim.state(1)), (0.0, None));
             let next = [&stop_of(2)[..], &[asked(0, 1)]].concat();
             assert_eq!(sim.exit(2, ExitClass::Stopped), next);

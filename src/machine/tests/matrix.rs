@@ -103,13 +103,18 @@ fn fate(policy: RestartPolicy, how: How, decision: Option<Decision>, situation: 
         How::Exit(ExitClass::Finished | ExitClass::TerminateTree) => false,
     };
     match how {
+        How::Exit(ExitClass::Finished) => Done(End::Finished),
+        How::Exit(ExitClass::Stopped) if !is_failure => Done(End::Stopped),
         How::Exit(ExitClass::Failed | ExitClass::TerminateTree) if situation == Stopping => {
-            Released { is_failure: true }
+            match policy {
+                RestartPolicy::Temporary => Gone,
+                RestartPolicy::Permanent | RestartPolicy::Transient => {
+                    Released { is_failure: true }
+                }
+            }
         }
         _ if situation == Stopping => Released { is_failure: false },
         How::Exit(ExitClass::TerminateTree) => Tree,
-        How::Exit(ExitClass::Finished) => Done(End::Finished),
-        How::Exit(ExitClass::Stopped) if !is_failure => Done(End::Stopped),
         How::Exit(ExitClass::Failed | ExitClass::Stopped) | How::Killed => match decision {
             Some(Decision::Restart) => Back,
             Some(Decision::End) => Gone,
@@ -211,6 +216,7 @@ impl Case {
             Escalated => Some(StopCause::Escalated { child: IT }),
             Tree => Some(StopCause::TerminateTree { child: IT }),
             Released { .. } => Some(StopCause::Asked),
+            Gone | Done(_) if situation == Stopping => Some(StopCause::Asked),
             Back | Gone | Done(_) => None,
         };
         match cause {

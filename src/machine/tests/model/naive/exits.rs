@@ -67,15 +67,29 @@ impl Naive {
         }
     }
 
-    /// It would have been asked to stop.
+    /// It would have been asked to stop. "Ends" means the same then.
     fn ended_during_the_stop(&mut self, id: u64, exit: ExitClass) {
+        let kid = self.kid(id);
+        let (policy, on_trial) = (kid.deal.policy, kid.on_trial);
         match exit {
-            ExitClass::Failed | ExitClass::TerminateTree => self.tell_failed(id, None, false),
-            ExitClass::Stopped | ExitClass::Finished => {
-                self.told.push(Action::Stopped { child: id });
+            ExitClass::Failed | ExitClass::TerminateTree => {
+                self.tell_failed(id, None, false);
+                match on_trial || policy != RestartPolicy::Temporary {
+                    true => self.release(id),
+                    false => self.ends(id, End::Failed),
+                }
             }
+            ExitClass::Stopped if on_trial || policy == RestartPolicy::Permanent => {
+                self.told.push(Action::Stopped { child: id });
+                self.release(id);
+            }
+            ExitClass::Stopped => self.ends(id, End::Stopped),
+            ExitClass::Finished if on_trial => {
+                self.told.push(Action::Stopped { child: id });
+                self.release(id);
+            }
+            ExitClass::Finished => self.ends(id, End::Finished),
         }
-        self.release(id);
     }
 
     /// The table "What ends an incarnation, and what it means".
