@@ -17,6 +17,7 @@ mod requests;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::time::Duration;
 
@@ -27,15 +28,12 @@ pub(crate) use self::protocol::{
     Terms, Wait,
 };
 use self::{
-    child::{Child, Slot, State, Then, Until},
+    child::{Slot, State, Then},
     children::Children,
     group::Group,
     meter::Meter,
 };
-use crate::{
-    info::{ChildCounts, SupervisorState},
-    policy::{Decision, ExitClass, RestartPolicy},
-};
+use crate::policy::{Decision, ExitClass, RestartPolicy};
 
 /// How many timers one [`Input::Tick`] serves at most, so that a storm of restarts comes in slices.
 const SLICE: usize = 128;
@@ -120,96 +118,6 @@ impl Machine {
     fn go_on(&mut self, now: Instant, out: &mut Vec<Action>) {
         self.go_on_stopping(now, out);
         self.go_on_with_group(now, out);
-    }
-
-    /// When it wants to be told that time has passed. One that waits for nothing has none (I6).
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        let pause = match self.phase {
-            Phase::Paused { until } => Some(until),
-            Phase::Running | Phase::Stopping { .. } | Phase::Finished => None,
-        };
-        [pause, self.children.deadline()].into_iter().flatten().min()
-    }
-
-    pub(crate) fn state(&self) -> SupervisorState {
-        match self.phase {
-            Phase::Running => SupervisorState::Running,
-            Phase::Paused { until } => SupervisorState::Paused { until },
-            Phase::Stopping { .. } | Phase::Finished => SupervisorState::Stopping,
-        }
-    }
-
-    /// The failure meter, decayed to now.
-    pub(crate) fn failures(&self, now: Instant) -> f64 {
-        self.meter.read(now)
-    }
-
-    pub(crate) fn threshold(&self) -> f64 {
-        self.settings.threshold
-    }
-
-    pub(crate) fn counts(&self) -> ChildCounts {
-        self.children.counts()
-    }
-
-    pub(crate) fn restarts(&self) -> u64 {
-        self.children.restarts()
-    }
-
-    /// The children that are listed, in start order.
-    pub(crate) fn list(&self) -> impl Iterator<Item = Listed> + '_ {
-        let pause = match self.phase {
-            Phase::Paused { until } => Some(until),
-            Phase::Running | Phase::Stopping { .. } | Phase::Finished => None,
-        };
-        let listed = move |(&id, child): (&u64, &Child)| {
-            let next_start = match child.state {
-                State::BackingOff { until: Until::Due(slot) } => Some(slot.at).max(pause),
-                State::BackingOff { until: Until::PauseEnds(_) } => pause,
-                State::BackingOff { until: Until::Turn }
-                | State::Starting { .. }
-                | State::Running
-                | State::Stopping { .. }
-                | State::Terminated => None,
-            };
-            let (restarts, failures_in_row) = (child.restarts(), child.row);
-            Some(Listed { id, state: child.shown()?, restarts, failures_in_row, next_start })
-        };
-        self.children.iter().filter_map(listed)
-    }
-
-    /// Whether this exit is a failure about which the child's own rule is to be asked.
-    pub(crate) fn decides(&self, id: u64, life: u64, exit: ExitClass) -> bool {
-        let Some(child) = self.children.get(id).filter(|child| child.life == life) else {
-            return false;
-        };
-        if child.on_trial || !self.restarts_anything() {
-            return false; // There is nothing to decide.
-        }
-        match (child.state, exit) {
-            (State::Stopping { then: Then::Fail(_), .. }, _)
-            | (State::Starting { .. } | State::Running, ExitClass::Failed) => true,
-            (State::Starting { .. } | State::Running, ExitClass::Stopped) => {
-                child.terms.policy.restarts(exit)
-            }
-            (
-                State::Starting { .. } | State::Running,
-                ExitClass::Finished | ExitClass::TerminateTree,
-            )
-            | (State::Stopping { .. } | State::BackingOff { .. } | State::Terminated, _) => false,
-        }
-    }
-
-    /// The failure that the supervisor itself is bringing about, if it is.
-    pub(crate) fn forced(&self, id: u64) -> Option<Forced> {
-        match self.children.get(id)?.state {
-            State::Stopping { then: Then::Fail(forced), .. } => Some(forced),
-            State::Stopping { .. }
-            | State::Starting { .. }
-            | State::Running
-            | State::BackingOff { .. }
-            | State::Terminated => None,
-        }
     }
 
     fn restarts_anything(&self) -> bool {

@@ -244,7 +244,8 @@ impl<A: Actor<Context = Context<A>>> Future for Runner<A> {
                     // It has failed; or it was terminated in `stopping`, which then answered `Continue`.
                     return this.end(None, Ok(()));
                 }
-                if this.incarnation.deaf.swap(false, Ordering::Relaxed) {
+                if this.incarnation.deaf.load(Ordering::Relaxed) {
+                    this.incarnation.deaf.store(false, Ordering::Relaxed);
                     // The actor has cancelled what `ctx.handle()` gave it, and that was the pump.
                     future.ctx().spawn(this.incarnation.pump());
                     task.waker().wake_by_ref();

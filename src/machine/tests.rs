@@ -12,9 +12,9 @@ mod stopping;
 mod trials;
 mod walks;
 
-use super::*;
+use super::{child::Until, *};
 use crate::{
-    info::{ChildKind, ChildState},
+    info::{ChildCounts, ChildKind, ChildState, SupervisorState},
     policy::{
         AutoShutdown, OnLimit, RestartPolicy, Shutdown, ShutdownOrder, StartFailure, Strategy,
     },

@@ -7,7 +7,7 @@ use std::{
     task::{self, Poll},
 };
 
-use actix::{AsyncContext, Context, SpawnHandle};
+use actix::{ActorContext, ActorState, AsyncContext, Context, SpawnHandle};
 use log::Level;
 use tokio::{
     sync::{
@@ -288,6 +288,10 @@ impl Shell {
     /// One timer, at the machine's deadline (I6). One that is due earlier is left as it is: at that time it
     /// finds nothing to do and is set anew.
     fn set_timer(&mut self, ctx: &mut Context<Supervisor>) {
+        if ctx.state() == ActorState::Stopped {
+            // Its timer goes with it. (Actix does not get over a future that is cancelled in a terminated context.)
+            return;
+        }
         let Some(deadline) = self.machine.deadline() else {
             if let Some((_, timer)) = self.timer.take() {
                 ctx.cancel_future(timer);
