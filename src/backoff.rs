@@ -47,11 +47,11 @@ impl Backoff {
     pub fn exponential(first: Duration, max: Duration) -> Self {
         assert!(
             !first.is_zero(),
-            "Backoff::exponential: first = 0ns is not allowed: more than zero"
+            "Backoff::exponential: first = 0ns is not allowed; allowed: more than zero"
         );
         assert!(
             first <= max,
-            "Backoff::exponential: first = {first:?} is not allowed: at most max, which is {max:?}"
+            "Backoff::exponential: first = {first:?} is not allowed; allowed: at most max, which is {max:?}"
         );
         Self::new(Delays::Exponential { first, max, factor: 2.0 })
     }
@@ -63,7 +63,10 @@ impl Backoff {
     /// If there are none.
     pub fn steps(delays: impl Into<Vec<Duration>>) -> Self {
         let delays = delays.into();
-        assert!(!delays.is_empty(), "Backoff::steps: delays = [] is not allowed: at least one");
+        assert!(
+            !delays.is_empty(),
+            "Backoff::steps: delays = [] is not allowed; allowed: at least one"
+        );
         Self::new(Delays::Steps(delays.into()))
     }
 
@@ -79,13 +82,13 @@ impl Backoff {
     pub fn factor(mut self, by: f64) -> Self {
         assert!(
             by.is_finite() && by >= 1.0,
-            "Backoff::factor: factor = {by:?} is not allowed: 1.0 or more, and finite"
+            "Backoff::factor: factor = {by:?} is not allowed; allowed: 1.0 or more, and finite"
         );
         match &mut self.delays {
             Delays::Exponential { factor, .. } => *factor = by,
             Delays::Constant(_) | Delays::Steps(_) => {
                 panic!(
-                    "Backoff::factor: factor = {by:?} is not allowed: only for exponential delays"
+                    "Backoff::factor: factor = {by:?} is not allowed; allowed: only for exponential delays"
                 )
             }
         }
@@ -100,7 +103,7 @@ impl Backoff {
     pub fn jitter(mut self, share: f64) -> Self {
         assert!(
             (0.0..=1.0).contains(&share),
-            "Backoff::jitter: share = {share:?} is not allowed: between 0.0 and 1.0"
+            "Backoff::jitter: share = {share:?} is not allowed; allowed: between 0.0 and 1.0"
         );
         self.jitter = share;
         self
@@ -116,7 +119,7 @@ impl Backoff {
     pub fn reset_after(mut self, healthy: Duration) -> Self {
         assert!(
             !healthy.is_zero(),
-            "Backoff::reset_after: healthy = 0ns is not allowed: more than zero"
+            "Backoff::reset_after: healthy = 0ns is not allowed; allowed: more than zero"
         );
         self.reset_after = Some(healthy);
         self
@@ -230,7 +233,7 @@ mod tests {
         ];
         for (refusal, named) in table {
             assert!(refusal.contains(named), "{refusal}");
-            assert!(refusal.contains("is not allowed: "), "{refusal}");
+            assert!(refusal.contains("is not allowed; allowed: "), "{refusal}");
         }
     }
 }

@@ -284,7 +284,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         check(capacity < CAPACITY_LIMIT, of, "mailbox_capacity", &capacity, allowed)?;
         check(self.give_up_after != Some(0), of, "give_up_after", &0, "one or more")?;
         let ends = self.policy != RestartPolicy::Permanent;
-        let allowed = "not for a permanent child, which does not end";
+        let allowed = "only for a child that ends: a transient or a temporary one";
         check(!self.significant || ends, of, "significant", &true, allowed)?;
         let watched = supervisor.auto_shutdown != AutoShutdown::Never;
         let allowed = "only where the supervisor's auto_shutdown is not Never";

@@ -4,7 +4,7 @@ use crate::failure::Failure;
 
 /// A setting that makes no sense: of a [`Spec`](crate::Spec), a [`ChildSpec`](crate::ChildSpec), or a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{of}: {field} = {value} is not allowed: {allowed}")]
+#[error("{of}: {field} = {value} is not allowed; allowed: {allowed}")]
 #[non_exhaustive]
 pub struct SpecError {
     /// Whose setting it is: `supervisor "workers"`, `child "reader"`.

@@ -93,7 +93,7 @@ impl Failure {
 }
 
 /// A caught panic.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PanicInfo {
     /// What it said, or `Box<dyn Any>` where its payload is not text.
     pub message: String,
@@ -102,6 +102,16 @@ pub struct PanicInfo {
     /// Where it came from, once [`install_panic_hook`](crate::install_panic_hook) was called and where
     /// `RUST_BACKTRACE` asks for it. Displaying it for the first time takes long: do it on a thread that has the time.
     pub backtrace: Option<Arc<Backtrace>>,
+}
+
+/// Without the backtrace, which would be pages long.
+impl fmt::Debug for PanicInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PanicInfo")
+            .field("message", &self.message)
+            .field("location", &self.location)
+            .finish_non_exhaustive()
+    }
 }
 
 impl fmt::Display for PanicInfo {

@@ -155,9 +155,9 @@ pub use crate::{
 #[doc = include_str!("../docs/guide.md")]
 pub mod guide {}
 
-#[cfg(doctest)]
+#[cfg(any(doc, doctest))]
 #[doc = include_str!("../docs/tuning.md")]
-mod tuning {}
+pub mod tuning {}
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -162,7 +162,7 @@ pub struct Resume;
 pub struct Subscribe(pub Recipient<Event>);
 
 /// Stops all children, the last one first, and then the supervisor itself. The answer comes when that is
-/// done; a second `Stop` gets the same one.
+/// done; a second `Stop` before that gets the same one.
 ///
 /// Sent to a nested supervisor, it is a normal end, to which its policy applies.
 #[derive(Clone, Copy, Debug, Message)]
@@ -170,6 +170,9 @@ pub struct Subscribe(pub Recipient<Event>);
 pub struct Stop;
 
 /// Waits until the supervisor has ended, however it ended.
+///
+/// To one that has ended before, it fails with [`MailboxError::Closed`](actix::MailboxError::Closed) as every request does: ask in time, or use
+/// [`serve`](crate::Supervisor::serve).
 ///
 /// # Errors
 ///

@@ -28,7 +28,7 @@ impl Supervisor {
     ///
     /// # Errors
     ///
-    /// As [`serve`](Self::serve): returned from `main`, it is printed and the process exits with status 1.
+    /// As [`serve`](Self::serve). Returned from `main`, its `Debug` form is printed and the process exits with status 1.
     ///
     /// # Panics
     ///

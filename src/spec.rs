@@ -29,7 +29,7 @@ pub(crate) type EventHook = Arc<dyn Fn(&Event) + Send + Sync>;
 /// let refused = Supervisor::with_spec("workers", Spec::default().failure_threshold(-1.0));
 /// assert_eq!(
 ///     refused.unwrap_err().to_string(),
-///     r#"supervisor "workers": failure_threshold = -1.0 is not allowed: zero or more, and finite"#,
+///     r#"supervisor "workers": failure_threshold = -1.0 is not allowed; allowed: zero or more, and finite"#,
 /// );
 /// # Ok::<(), actix_supervisor::SpecError>(())
 /// ```

@@ -131,7 +131,7 @@ impl Supervisor {
         self.blueprint.addr.clone()
     }
 
-    /// Starts it on this thread, and resolves when it has ended. It goes on if this future is dropped.
+    /// Starts it on this thread, and resolves when it has ended. Once polled, it goes on if this future is dropped.
     ///
     /// # Errors
     ///

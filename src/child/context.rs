@@ -17,7 +17,7 @@ use crate::{
 
 /// What a supervised actor can say to its supervisor.
 ///
-/// It is there on every [`Context`]. In an actor that is not supervised, each of these stops
+/// It is there on every [`Context`]. In an actor that is not supervised, each of the first three stops
 /// the actor and logs an error.
 ///
 /// ```

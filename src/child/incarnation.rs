@@ -101,7 +101,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
             Err(outcome) => {
                 // What the factory has spawned in it.
                 let dropped = panics::catch(move || drop(ctx));
-                incarnation.end(Some(outcome), dropped);
+                incarnation.end(Some(outcome), Ok(()), dropped);
             }
         }
         incarnation
@@ -135,13 +135,19 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
     }
 
     /// Tells that it has ended and is gone; `end` is how it was ended from outside, if it was.
-    fn end(&self, end: Option<Outcome>, run: Result<(), PanicInfo>) {
-        let outcome = match (end.or_else(|| self.take_conclusion()), run) {
-            (Some(failed @ (Outcome::Failed(_) | Outcome::TerminateTree(_))), _) => failed,
-            (_, Err(panic)) => Outcome::Failed(Failure::Panic(panic)),
-            (Some(gentle), Ok(())) => gentle,
-            (None, Ok(())) => Outcome::Stopped,
+    fn end(&self, end: Option<Outcome>, run: Result<(), PanicInfo>, drop: Result<(), PanicInfo>) {
+        let mut panics = [run, drop].into_iter().filter_map(Result::err);
+        let outcome = match end.or_else(|| self.take_conclusion()) {
+            Some(failed @ (Outcome::Failed(_) | Outcome::TerminateTree(_))) => failed,
+            gentle => match panics.next() {
+                Some(panic) => Outcome::Failed(Failure::Panic(panic)),
+                None => gentle.unwrap_or(Outcome::Stopped),
+            },
         };
+        for panic in panics {
+            // There is one failure, and this is not it; nobody else will tell of it.
+            log::warn!(target: "actix_supervisor", "an actor that had failed already {panic}");
+        }
         if self.link.parent.is_none() {
             self.kept.close();
         }
@@ -272,7 +278,7 @@ impl<A: Actor<Context = Context<A>>> Runner<A> {
 
     fn end(&mut self, end: Option<Outcome>, run: Result<(), PanicInfo>) -> Poll<()> {
         let dropped = self.discard();
-        self.incarnation.end(end, run.and(dropped));
+        self.incarnation.end(end, run, dropped);
         Poll::Ready(())
     }
 

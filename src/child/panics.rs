@@ -82,8 +82,8 @@ fn dispose(payload: Box<dyn Any + Send>) {
 ///
 /// For a panic of a supervised child, the hook keeps the place, and a backtrace where `RUST_BACKTRACE` or
 /// `RUST_LIB_BACKTRACE` asks for one, and prints nothing: the supervisor's event tells of it, and so
-/// does the log. That holds for a panic that the child's own code catches, too. Every other panic goes to
-/// the hook that was set before.
+/// does the log, where a second panic on the way down is a warning of its own. A panic that the child's own
+/// code catches is its own affair. Every other panic goes to the hook that was set before.
 ///
 /// ```
 /// actix_supervisor::install_panic_hook();

@@ -5,10 +5,7 @@ use std::sync::Arc;
 use actix::{ActorContext, Context};
 use log::Level;
 
-use super::{
-    Supervisor,
-    shell::{Shell, now},
-};
+use super::{Supervisor, shell::Shell};
 use crate::{
     child::{self, Handle, LeftBehind, Link, Notice, Parent, panics},
     event::{EndReason, EventKind},
@@ -140,6 +137,7 @@ impl Shell {
         };
         panics::discard(entry.last_failure.replace(Box::new(failure.clone())));
         panics::discard(self.latest.replace(failure.clone()));
+        self.reading = failures;
         let threshold = self.machine.threshold();
         self.tell_child(child, Level::Warn, |name, token| EventKind::ChildFailed {
             name,
@@ -157,7 +155,7 @@ impl Shell {
         let child = self.children.get(&child)?.child.name.to_string();
         Some(Failure::LimitReached {
             path: [self.blueprint.bus.name().to_string(), child],
-            failures: self.machine.failures(now()),
+            failures: self.reading,
             threshold: self.machine.threshold(),
             last,
         })

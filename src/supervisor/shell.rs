@@ -54,6 +54,8 @@ pub(super) struct Shell {
     pub(super) answers: Vec<(oneshot::Sender<Answer>, Answer)>,
     /// The failure that was told last, while the actions that follow from it are carried out.
     pub(super) latest: Option<Failure>,
+    /// What the meter read then.
+    pub(super) reading: f64,
     /// What this supervisor ends with, if not in good order.
     pub(super) cause: Option<Failure>,
     /// What was left behind at lower levels.
@@ -132,6 +134,7 @@ impl Shell {
             actions: Vec::new(),
             answers: Vec::new(),
             latest: None,
+            reading: 0.0,
             cause: None,
             left_behind: Vec::new(),
         };

@@ -237,7 +237,7 @@ fn a_limit_that_is_reached_while_a_group_restarts_ends_the_restart() {
 }
 
 #[test]
-#[should_panic(expected = "child \"x\": give_up_after = 0 is not allowed: one or more")]
+#[should_panic(expected = "child \"x\": give_up_after = 0 is not allowed; allowed: one or more")]
 fn to_give_up_before_the_first_failure_is_refused() {
     let _root = Supervisor::new("root").child(Starts::default().of_failing("x").give_up_after(0));
 }
