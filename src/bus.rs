@@ -13,8 +13,7 @@ use crate::{
 
 /// Where a supervisor's events go.
 ///
-/// They are delivered in the order decided (I9), before the decision after the next is made, on the
-/// thread of the supervisor that decided.
+/// They are delivered in the order decided (I9), on the thread of the supervisor that decided.
 pub(crate) struct Bus {
     name: Arc<str>,
     hook: Option<EventHook>,
@@ -38,7 +37,7 @@ impl Bus {
 
     pub(crate) fn subscribe(&self, subscriber: Recipient<Event>) {
         let mut subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
-        subscribers.retain(Recipient::connected);
+        subscribers.retain(|known| known.connected() && *known != subscriber);
         subscribers.push(subscriber);
     }
 

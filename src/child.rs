@@ -7,27 +7,25 @@ mod link;
 pub(crate) mod panics;
 mod service;
 
-use std::{
-    any::type_name,
-    fmt,
-    future::Future,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{any::type_name, fmt, future::Future, sync::Arc, time::Duration};
 
 use actix::{
     Actor, Addr, Context,
     dev::channel::{AddressReceiver, channel},
 };
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use self::kept::{Factory, Kept, Recipe};
 pub use self::{context::SupervisedContext, panics::install_panic_hook, service::ServiceActor};
 pub(crate) use self::{
     context::current,
     incarnation::Handle,
     kept::AnyKept,
     link::{InCall, LeftBehind, Link, Nested, Notice, Parent},
+};
+use self::{
+    kept::{Factory, Kept, Recipe},
+    panics::Guarded,
 };
 use crate::{
     backoff::Backoff,
@@ -69,9 +67,9 @@ pub struct ChildSpec<A: Actor<Context = Context<A>>> {
     name: String,
     kind: ChildKind,
     addr: Addr<A>,
-    receiver: AddressReceiver<A>,
+    receiver: Guarded<AddressReceiver<A>>,
     alias: Option<AddressReceiver<A>>,
-    factory: Factory<A>,
+    factory: Guarded<Factory<A>>,
     nested: Option<Arc<dyn Nested>>,
     in_call: Option<InCall>,
     policy: RestartPolicy,
@@ -87,7 +85,7 @@ pub struct ChildSpec<A: Actor<Context = Context<A>>> {
 }
 
 /// What is to be done about a failure, in the user's words.
-pub(crate) type Rule = Arc<dyn Fn(&Failure) -> Decision + Send + Sync>;
+pub(crate) type Rule = Guarded<Box<dyn Fn(&Failure) -> Decision + Send + Sync>>;
 
 impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// A child that is an actor. The factory makes a fresh one for every incarnation, on the thread where it runs.
@@ -140,9 +138,9 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             name,
             kind,
             addr,
-            receiver,
+            receiver: Guarded::new(receiver),
             alias: None,
-            factory,
+            factory: Guarded::new(factory),
             nested: None,
             in_call: None,
             policy: RestartPolicy::default(),
@@ -238,7 +236,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// # let _ = spec;
     /// ```
     pub fn decide(mut self, by: impl Fn(&Failure) -> Decision + Send + Sync + 'static) -> Self {
-        self.decide = Some(Arc::new(by));
+        self.decide = Some(Guarded::new(Box::new(by)));
         self
     }
 
@@ -298,9 +296,17 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             return Err(error);
         }
         let (name, terms) = (Arc::from(self.name.as_str()), self.terms(supervisor));
-        let recipe =
-            Recipe { factory: self.factory, drain: self.drain, while_down: self.while_down };
-        let kept = Arc::new(Kept::new(self.receiver, self.alias, recipe, self.nested.clone()));
+        let recipe = Recipe {
+            factory: self.factory.into_inner(),
+            drain: self.drain,
+            while_down: self.while_down,
+        };
+        let kept = Arc::new(Kept::new(
+            self.receiver.into_inner(),
+            self.alias,
+            recipe,
+            self.nested.clone(),
+        ));
         let (nested, decide, in_call) = (self.nested, self.decide, self.in_call);
         Ok(TakenOn { name, terms, kept, nested, decide, in_call })
     }
@@ -340,8 +346,11 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         old.name = Arc::from(self.name);
         old.decide = self.decide;
         old.in_call = self.in_call;
-        let recipe =
-            Recipe { factory: self.factory, drain: self.drain, while_down: self.while_down };
+        let recipe = Recipe {
+            factory: self.factory.into_inner(),
+            drain: self.drain,
+            while_down: self.while_down,
+        };
         kept.replace(recipe, self.capacity);
         Ok(())
     }
@@ -421,11 +430,13 @@ impl ChildSpec<ServiceActor> {
         R: Into<Exit>,
     {
         let name = name.into();
-        let (thread, serve) = (name.clone(), Arc::new(Mutex::new(serve)));
+        // The system takes no name with a zero in it.
+        let (thread, serve) = (name.replace('\0', ""), Arc::new(Mutex::new(serve)));
         let in_call = InCall::default();
         let running = Arc::clone(&in_call);
         let factory = Box::new(move |_: &mut Context<_>| {
-            ServiceActor::blocking(&thread, &serve, &running).map_err(BoxError::from)
+            let (thread, serve) = (thread.clone(), Arc::clone(&serve));
+            Ok(ServiceActor::blocking(thread, serve, Arc::clone(&running)))
         });
         let spec = Self::with_factory(name, ChildKind::Blocking, factory);
         Self { in_call: Some(in_call), ..spec }

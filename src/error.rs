@@ -62,7 +62,6 @@ pub enum RemoveError {
 
 /// Why [`Restart`](crate::Restart), [`Terminate`](crate::Terminate) or [`Kill`](crate::Kill) failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum ChildError {
     /// The token is another supervisor's.
     #[error("the token belongs to another supervisor")]

@@ -58,7 +58,7 @@ pub enum EventKind {
         failures: f64,
         /// Above this reading of the meter the supervisor pauses, or fails.
         threshold: f64,
-        /// Whether the child will be restarted: at once, or when a pause is over.
+        /// Whether the child will be restarted: at once, or when a backoff, a pause or its group allows it.
         restarting: bool,
     },
     /// A child was started again.
@@ -142,6 +142,8 @@ pub enum EndReason {
     GaveUp(Failure),
     /// It is temporary, and was stopped with its [group](crate::Strategy).
     WithGroup,
+    /// It was added to a nested supervisor, which has ended: what was not declared does not come back with it.
+    WithSupervisor,
     /// [`Remove`](crate::Remove).
     Removed,
 }
@@ -179,6 +181,7 @@ impl EventKind {
                 EndReason::Finished
                 | EndReason::Stopped
                 | EndReason::WithGroup
+                | EndReason::WithSupervisor
                 | EndReason::Removed => Level::Info,
             },
             // The supervisor above it tells of it as a failure.
@@ -258,6 +261,7 @@ impl fmt::Display for EndReason {
             Self::Failed(failure) => write!(f, "{failure}"),
             Self::GaveUp(failure) => write!(f, "failed too often in a row: {failure}"),
             Self::WithGroup => f.write_str("it is temporary, and its group was stopped"),
+            Self::WithSupervisor => f.write_str("it was added to a supervisor that has ended"),
             Self::Removed => f.write_str("removed"),
         }
     }

@@ -27,7 +27,7 @@ pub enum ChildState {
     Starting,
     /// An incarnation is ready.
     Running,
-    /// No incarnation: it failed, and waits for its restart.
+    /// No incarnation: it failed, or a sibling of its group did, and waits for its restart.
     BackingOff,
     /// Its incarnation was asked to stop, or is being killed.
     Stopping,

@@ -211,7 +211,10 @@ impl Machine {
                 out.push(Action::Down { child });
             }
             Then::Forget => self.end(child, End::Removed, out),
-            Then::Regroup if self.is_temporary(child) => self.end(child, End::WithGroup, out),
+            Then::Regroup if self.is_temporary(child) => {
+                self.supersede_trial(child, out);
+                self.end(child, End::WithGroup, out);
+            }
             Then::Regroup => self.regroup(child, now, out),
             Then::Shutdown => self.release(child, out),
             Then::Fail(forced) => self.failed(child, Some(forced), decision, now, out),
@@ -262,7 +265,8 @@ impl Machine {
             ExitClass::Stopped => (exit, End::Stopped),
             ExitClass::Finished => (exit, End::Finished),
         };
-        let comes_back = self.keeps(id, as_if);
+        let on_trial = self.children.get(id).is_some_and(|child| child.on_trial);
+        let comes_back = on_trial || self.keeps(id, as_if);
         match as_if {
             ExitClass::Failed => self.tell_failed(id, None, false, now, out),
             _ if comes_back => out.push(Action::Stopped { child: id }),
@@ -276,9 +280,7 @@ impl Machine {
 
     /// Whether a child that ended in this way is wanted back.
     fn keeps(&self, id: u64, exit: ExitClass) -> bool {
-        self.children
-            .get(id)
-            .is_some_and(|child| child.on_trial || child.terms.policy.restarts(exit))
+        self.children.get(id).is_some_and(|child| child.terms.policy.restarts(exit))
     }
 
     /// The supervisor stops, and is done with this child. It comes back if the supervisor is restarted.

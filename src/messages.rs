@@ -161,7 +161,7 @@ pub struct Resume;
 #[rtype(result = "()")]
 pub struct Subscribe(pub Recipient<Event>);
 
-/// Stops all children, the last one first, and then the supervisor itself. The answer comes when that is
+/// Stops all children, the last one first or [all at once](crate::ShutdownOrder), and then the supervisor itself. The answer comes when that is
 /// done; a second `Stop` before that gets the same one.
 ///
 /// Sent to a nested supervisor, it is a normal end, to which its policy applies.

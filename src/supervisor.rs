@@ -116,7 +116,8 @@ impl Supervisor {
     ///
     /// # Errors
     ///
-    /// If its name is empty or a setting makes no sense.
+    /// If its name is empty, a setting makes no sense, or there are as many children as [`max_children`](Spec::max_children)
+    /// allows.
     pub fn try_child<A: Actor<Context = Context<A>>>(
         self,
         spec: ChildSpec<A>,

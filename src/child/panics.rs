@@ -5,6 +5,7 @@ use std::{
     backtrace::{Backtrace, BacktraceStatus},
     cell::{Cell, RefCell},
     mem,
+    ops::{Deref, DerefMut},
     panic::{self, AssertUnwindSafe, PanicHookInfo},
     sync::{Arc, Once},
 };
@@ -50,6 +51,41 @@ pub(crate) fn discard<T>(value: T) {
     if let Err(panic) = catch(move || drop(value)) {
         let what = std::any::type_name::<T>();
         log::error!(target: "actix_supervisor", "panic in a `Drop`, of a {what}: {panic}");
+    }
+}
+
+/// Something of the user's whose `Drop` may panic: wherever it is dropped, that is caught.
+pub(crate) struct Guarded<T>(Option<T>);
+
+impl<T> Guarded<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Some(value))
+    }
+
+    pub(crate) fn into_inner(mut self) -> T {
+        self.0.take().expect("it is there until it is dropped")
+    }
+}
+
+impl<T> Deref for Guarded<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.0.as_ref().expect("it is there until it is dropped")
+    }
+}
+
+impl<T> DerefMut for Guarded<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.0.as_mut().expect("it is there until it is dropped")
+    }
+}
+
+impl<T> Drop for Guarded<T> {
+    fn drop(&mut self) {
+        if let Some(value) = self.0.take() {
+            discard(value);
+        }
     }
 }
 

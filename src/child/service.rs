@@ -3,19 +3,15 @@
 use std::{
     fmt,
     future::Future,
-    io,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
     task::{self, Poll},
     thread,
 };
 
-use actix::{
-    Actor, ActorContext, ActorFuture, AsyncContext, Context, Running, WrapFuture,
-    fut::ActorFutureExt,
-};
+use actix::{Actor, ActorContext, ActorFuture, AsyncContext, Context, Running};
 use futures::FutureExt;
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{context, link::InCall, panics};
@@ -28,9 +24,16 @@ use crate::failure::{Exit, Failure, Outcome, PanicInfo};
 pub struct ServiceActor {
     /// `None` once it has returned.
     run: Option<Run>,
-    /// Resolves when a blocking service's thread has called it.
-    called: Option<oneshot::Receiver<()>>,
+    ready: Readiness,
     token: CancellationToken,
+}
+
+/// When a service is ready.
+enum Readiness {
+    /// When it has been polled once.
+    Polled,
+    /// When its thread has called it.
+    Called(oneshot::Receiver<()>),
 }
 
 type Run = Pin<Box<dyn Future<Output = Outcome>>>;
@@ -43,55 +46,56 @@ impl ServiceActor {
     {
         let token = CancellationToken::new();
         let run = serve(token.clone()).map(|returned| returned.into().into());
-        Self { run: Some(Box::pin(run)), called: None, token }
+        Self { run: Some(Box::pin(run)), ready: Readiness::Polled, token }
     }
 
     /// A blocking service on a thread of its own, named after it.
     ///
     /// If an earlier incarnation's thread was left behind and still runs, the new one waits for it: a
     /// service is never called twice at a time.
-    pub(super) fn blocking<F, R>(
-        name: &str,
-        serve: &Arc<Mutex<F>>,
-        in_call: &InCall,
-    ) -> io::Result<Self>
+    pub(super) fn blocking<F, R>(name: String, serve: Arc<Mutex<F>>, in_call: InCall) -> Self
     where
         F: FnMut(CancellationToken) -> R + Send + 'static,
         R: Into<Exit>,
     {
         let token = CancellationToken::new();
         let (calls, called) = oneshot::channel();
-        let (returns, returned) = oneshot::channel();
-        let (serve, in_call) = (Arc::clone(serve), Arc::clone(in_call));
         let given = token.clone();
-        // The system takes no name with a zero in it.
-        thread::Builder::new().name(name.replace('\0', "")).spawn(move || {
-            let mut serve = serve.lock().unwrap_or_else(PoisonError::into_inner);
-            if given.is_cancelled() {
-                // It has waited for an earlier call to return, and is not wanted any more.
-                return;
+        let run = async move {
+            let Some(mut serve) = given.run_until_cancelled(serve.lock_owned()).await else {
+                return Outcome::Stopped;
+            };
+            let (returns, returned) = oneshot::channel();
+            let call = move || {
+                in_call.store(true, Ordering::Release);
+                let _ = calls.send(());
+                let result = panics::catch(|| Outcome::from((*serve)(given).into()));
+                in_call.store(false, Ordering::Release);
+                drop(serve);
+                let _ = returns.send(result.unwrap_or_else(panicked));
+            };
+            match thread::Builder::new().name(name).spawn(call) {
+                Ok(_) => returned.await.unwrap_or(Outcome::Stopped),
+                Err(error) => Outcome::Failed(Failure::error(error)),
             }
-            in_call.store(true, Ordering::Release);
-            let _ = calls.send(());
-            let result = panics::catch(|| Outcome::from(serve(given).into()));
-            in_call.store(false, Ordering::Release);
-            drop(serve);
-            let _ = returns.send(result.unwrap_or_else(panicked));
-        })?;
-        let run = returned.map(|result| result.unwrap_or(Outcome::Stopped));
-        Ok(Self { run: Some(Box::pin(run)), called: Some(called), token })
+        };
+        Self { run: Some(Box::pin(run)), ready: Readiness::Called(called), token }
     }
 
-    fn poll_run(&mut self, ctx: &mut Context<Self>, task: &mut task::Context<'_>) -> Poll<()> {
-        let Some(run) = &mut self.run else { return Poll::Ready(()) };
+    fn poll_run(&mut self, task: &mut task::Context<'_>) -> Poll<Outcome> {
+        let Some(run) = &mut self.run else { return Poll::Pending };
         let outcome = task::ready!(run.as_mut().poll(task));
         self.run = None;
-        if let Some(scope) = context::current(ctx) {
-            scope.conclude(outcome);
-        }
-        ctx.terminate();
-        Poll::Ready(())
+        Poll::Ready(outcome)
     }
+}
+
+/// Ends the incarnation as its service has.
+fn conclude(outcome: Outcome, ctx: &mut Context<ServiceActor>) {
+    if let Some(scope) = context::current(ctx) {
+        scope.conclude(outcome);
+    }
+    ctx.terminate();
 }
 
 fn panicked(info: PanicInfo) -> Outcome {
@@ -101,13 +105,9 @@ fn panicked(info: PanicInfo) -> Outcome {
 impl Actor for ServiceActor {
     type Context = Context<Self>;
 
-    /// It is ready when it has been polled once, or its thread has called it.
     fn started(&mut self, ctx: &mut Self::Context) {
-        match self.called.take() {
-            Some(called) => ctx.wait(called.into_actor(self).map(|_, _, _| ())),
-            None => ctx.wait(PollRun { once: true }),
-        }
-        ctx.spawn(PollRun { once: false });
+        ctx.wait(Start);
+        ctx.spawn(GoOn);
     }
 
     /// A stop request cancels the token, and the service takes its time.
@@ -133,11 +133,10 @@ impl fmt::Debug for ServiceActor {
     }
 }
 
-struct PollRun {
-    once: bool,
-}
+/// Runs the service until it is ready.
+struct Start;
 
-impl ActorFuture<ServiceActor> for PollRun {
+impl ActorFuture<ServiceActor> for Start {
     type Output = ();
 
     fn poll(
@@ -146,9 +145,35 @@ impl ActorFuture<ServiceActor> for PollRun {
         ctx: &mut Context<ServiceActor>,
         task: &mut task::Context<'_>,
     ) -> Poll<()> {
-        match actor.poll_run(ctx, task) {
-            Poll::Pending if self.once => Poll::Ready(()),
-            polled => polled,
+        if let Poll::Ready(outcome) = actor.poll_run(task) {
+            // One that has done its work at its first poll was ready; one that has failed was not.
+            if let (Outcome::Stopped | Outcome::Finished, Some(scope)) =
+                (&outcome, context::current(ctx))
+            {
+                scope.ready();
+            }
+            conclude(outcome, ctx);
+            return Poll::Ready(());
         }
+        match &mut actor.ready {
+            Readiness::Polled => Poll::Ready(()),
+            Readiness::Called(called) => Pin::new(called).poll(task).map(|_| ()),
+        }
+    }
+}
+
+/// Runs the service to its end.
+struct GoOn;
+
+impl ActorFuture<ServiceActor> for GoOn {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        actor: &mut ServiceActor,
+        ctx: &mut Context<ServiceActor>,
+        task: &mut task::Context<'_>,
+    ) -> Poll<()> {
+        actor.poll_run(task).map(|outcome| conclude(outcome, ctx))
     }
 }

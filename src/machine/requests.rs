@@ -61,7 +61,6 @@ impl Machine {
             }
             (Request::Terminate, State::BackingOff { .. }) => {
                 self.supersede_trial(id, out);
-                self.children.end_trial(id);
                 self.children.set(id, State::Terminated);
                 out.push(Action::Stopped { child: id });
                 Progress::Done
@@ -102,9 +101,10 @@ impl Machine {
         child.ok_or(Refusal::NotFound)
     }
 
-    /// Somebody may wait for the first start of a child whose turn has not come.
-    fn supersede_trial(&self, id: u64, out: &mut Vec<Action>) {
+    /// Somebody may wait for the first start of a child, which will not be.
+    pub(super) fn supersede_trial(&mut self, id: u64, out: &mut Vec<Action>) {
         if self.children.get(id).is_some_and(|child| child.on_trial) {
+            self.children.end_trial(id);
             supersede(id, Wait::Ready, out);
         }
     }

@@ -96,16 +96,28 @@ impl Blueprint {
     /// Resolves when the incarnation that is running, or the next one, has ended.
     pub(super) fn join(&self) -> oneshot::Receiver<Ended> {
         let (sender, receiver) = oneshot::channel();
-        self.plan().joins.push(sender);
+        self.answer_join(sender);
         receiver
     }
 
-    /// As [`join`](Self::join), for those who have asked for the end.
-    pub(super) fn stop(&self) -> oneshot::Receiver<StopReport> {
-        let (sender, receiver) = oneshot::channel();
-        self.plan().stops.push(sender);
-        receiver
+    /// Answers when the incarnation that is running, or the next one, has ended.
+    pub(super) fn answer_join(&self, sender: oneshot::Sender<Ended>) {
+        push_open(&mut self.plan().joins, sender);
     }
+
+    /// As [`answer_join`](Self::answer_join), for those who have asked for the end.
+    pub(super) fn answer_stop(&self, sender: oneshot::Sender<StopReport>) {
+        push_open(&mut self.plan().stops, sender);
+    }
+}
+
+/// Forgets those who do not wait any more whenever there is no place: so they never pile up.
+fn push_open<T>(waiting: &mut Vec<oneshot::Sender<T>>, sender: oneshot::Sender<T>) {
+    if waiting.len() == waiting.capacity() {
+        waiting.retain(|sender| !sender.is_closed());
+        waiting.reserve(waiting.len() + 1);
+    }
+    waiting.push(sender);
 }
 
 impl Plan {

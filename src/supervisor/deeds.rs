@@ -133,7 +133,11 @@ impl Shell {
         let Some(entry) = self.children.get_mut(&child) else { return };
         let failure = match forced {
             None => entry.ended_with.take().unwrap_or(Failure::Stopped),
-            Some(forced) => forced.into(),
+            Some(forced) => {
+                // What it has said itself on the way is not why it has ended.
+                panics::discard(entry.ended_with.take());
+                forced.into()
+            }
         };
         panics::discard(entry.last_failure.replace(Box::new(failure.clone())));
         panics::discard(self.latest.replace(failure.clone()));
@@ -229,10 +233,18 @@ impl Shell {
     /// Nobody is to wait any longer for a child that cannot come back. One that can is down until its supervisor is
     /// restarted.
     fn release(&self, child: u64) {
-        match self.children.get(&child) {
-            Some(entry) if self.is_root || !entry.declared => entry.child.kept.close(),
-            Some(entry) => Arc::clone(&entry.child.kept).down(),
-            None => {}
+        let Some(entry) = self.children.get(&child) else { return };
+        match entry.declared && !self.is_root {
+            true => Arc::clone(&entry.child.kept).down(),
+            false => entry.child.kept.close(),
+        }
+        if !entry.declared && !self.is_root {
+            let reason = EndReason::WithSupervisor;
+            self.tell_child(child, Level::Info, |name, token| EventKind::ChildEnded {
+                name,
+                token,
+                reason,
+            });
         }
     }
 

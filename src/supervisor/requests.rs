@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use actix::{Actor, Context, Handler, MessageResult, ResponseFuture};
+use actix::{
+    Actor, Context, Handler, MessageResult, ResponseFuture,
+    dev::{MessageResponse, OneshotSender},
+};
 use futures::future::join_all;
 use tokio::{
     sync::oneshot,
@@ -11,6 +14,7 @@ use tokio::{
 
 use super::{
     Supervisor,
+    blueprint::{Blueprint, Ended},
     shell::{Answer, Refused, Shell, now},
 };
 use crate::{
@@ -331,22 +335,39 @@ impl Handler<Subscribe> for Supervisor {
 }
 
 impl Handler<Stop> for Supervisor {
-    type Result = ResponseFuture<StopReport>;
+    type Result = AtItsEnd;
 
     fn handle(&mut self, Stop: Stop, ctx: &mut Self::Context) -> Self::Result {
         let shell = self.running(ctx);
-        let stopped = shell.blueprint.stop();
         shell.input(Input::Stop, ctx);
-        // Without an answer the whole system was torn down, and nothing is left of anything.
-        Box::pin(async move { stopped.await.unwrap_or_default() })
+        AtItsEnd(Arc::clone(&shell.blueprint))
     }
 }
 
 impl Handler<Join> for Supervisor {
-    type Result = ResponseFuture<Result<StopReport, Failure>>;
+    type Result = AtItsEnd;
 
     fn handle(&mut self, Join: Join, ctx: &mut Self::Context) -> Self::Result {
-        let ended = self.running(ctx).blueprint.join();
-        Box::pin(async move { ended.await.unwrap_or(Err(Failure::Killed)) })
+        AtItsEnd(Arc::clone(&self.running(ctx).blueprint))
+    }
+}
+
+/// An answer that the supervisor gives when it has ended. Nothing waits for it but who has asked.
+#[expect(missing_debug_implementations, reason = "public to the compiler only")]
+pub struct AtItsEnd(Arc<Blueprint>);
+
+impl MessageResponse<Supervisor, Stop> for AtItsEnd {
+    fn handle(self, _ctx: &mut Context<Supervisor>, answer: Option<OneshotSender<StopReport>>) {
+        if let Some(answer) = answer {
+            self.0.answer_stop(answer);
+        }
+    }
+}
+
+impl MessageResponse<Supervisor, Join> for AtItsEnd {
+    fn handle(self, _ctx: &mut Context<Supervisor>, answer: Option<OneshotSender<Ended>>) {
+        if let Some(answer) = answer {
+            self.0.answer_join(answer);
+        }
     }
 }

@@ -254,7 +254,7 @@ impl Shell {
         let entry = self.children.get_mut(&child).filter(|entry| entry.life == life);
         if let Some(entry) = entry {
             entry.handle = None;
-            entry.ended_with = outcome.into_failure();
+            panics::discard(mem::replace(&mut entry.ended_with, outcome.into_failure()));
             if let Some(nested) = &entry.child.nested {
                 remember(&mut self.left_behind, nested.left_behind(), &entry.child.name);
             }

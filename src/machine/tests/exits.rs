@@ -110,8 +110,9 @@ fn an_exit_on_trial_answers_who_waits_leaves_no_entry_and_moves_no_meter() {
             let meter = reading(mode);
             let answer = settle(1, Wait::Ready, Settled::Failed);
             let mut expected = match comes {
-                Done(End::Finished) => vec![answer, ended(1, End::Finished)],
-                Back | Gone | Done(_) | Tree => {
+                // A normal end is no failure, but there is nobody to be ready any more.
+                Done(end) => vec![answer, ended(1, end)],
+                Back | Gone | Tree => {
                     vec![failed_for_good(1, meter), answer, ended(1, End::Failed)]
                 }
             };

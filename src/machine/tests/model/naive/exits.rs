@@ -58,6 +58,7 @@ impl Naive {
             Ending::Remove => self.ends(id, End::Removed),
             // "Temporary siblings swept down by a group restart do not come back."
             Ending::Group if self.kid(id).deal.policy == RestartPolicy::Temporary => {
+                self.is_overtaken(id);
                 self.ends(id, End::WithGroup);
             }
             Ending::Group if self.to_start.contains(&id) => self.kid(id).waits_for_turn = true,
@@ -98,7 +99,7 @@ impl Naive {
         let is_permanent = kid.deal.policy == RestartPolicy::Permanent;
         match exit {
             ExitClass::Failed => self.failed(id, None, decision),
-            ExitClass::Stopped if is_permanent || kid.on_trial => self.failed(id, None, decision),
+            ExitClass::Stopped if is_permanent => self.failed(id, None, decision),
             ExitClass::Stopped => self.ends_by_itself(id, End::Stopped),
             ExitClass::Finished => self.ends_by_itself(id, End::Finished),
             ExitClass::TerminateTree => {

@@ -85,7 +85,7 @@ impl Naive {
     }
 
     /// Whoever wanted to see the child up does not, and a trial is over.
-    fn is_overtaken(&mut self, id: u64) {
+    pub(super) fn is_overtaken(&mut self, id: u64) {
         self.answer(id, Ready, Settled::Superseded);
         self.answer(id, Started, Settled::Superseded);
         self.kid(id).on_trial = false;
