@@ -25,9 +25,7 @@
 
 use std::error::Error;
 
-use actix_supervisor::{
-    CancellationToken, ChildSpec, EventKind, Failure, OnLimit, Spec, Supervisor,
-};
+use actix_supervisor::{CancellationToken, ChildSpec, EventKind, OnLimit, Spec, Supervisor};
 
 #[actix::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -53,30 +51,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let app = app.child(web).child(ChildSpec::supervisor(storage));
 
     if let Err(failure) = app.run().await {
-        println!("at the bottom of it, {}: {}", path(&failure).join("/"), first(&failure));
+        println!("at the bottom of it, {}: {}", failure.path().join("/"), failure.root_cause());
         // Here your `main` returns an error or `ExitCode::FAILURE`, so that a service manager starts the process anew.
         println!("exit status 1");
     }
     Ok(())
-}
-
-/// The names from the root down to the child that failed first.
-fn path(mut failure: &Failure) -> Vec<&str> {
-    let mut names = Vec::new();
-    while let Failure::LimitReached { path: [supervisor, child], last, .. } = failure {
-        if names.is_empty() {
-            names.push(supervisor.as_str());
-        }
-        names.push(child);
-        failure = last;
-    }
-    names
-}
-
-/// Its failure.
-fn first(failure: &Failure) -> &Failure {
-    match failure {
-        Failure::LimitReached { last, .. } => first(last),
-        first => first,
-    }
 }

@@ -169,3 +169,23 @@ impl Nested for Blueprint {
         self.plan().left_behind.clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_does_not_wait_any_more_takes_no_place() {
+        let (mut waiting, mut kept) = (Vec::new(), Vec::new());
+        for index in 0..10_000 {
+            let (sender, receiver) = oneshot::channel::<()>();
+            push_open(&mut waiting, sender);
+            if index % 1_000 == 0 {
+                kept.push(receiver);
+            }
+        }
+        assert!(waiting.len() < 100, "{}", waiting.len());
+        let open = waiting.iter().filter(|sender| !sender.is_closed());
+        assert_eq!(open.count(), kept.len());
+    }
+}

@@ -2,8 +2,8 @@
 
 use actix::prelude::*;
 use actix_supervisor::{
-    Add, AddAndWait, AddError, ChildSpec, Failure, Kill, RemoveAndWait, RestartPolicy, Shutdown,
-    Stop, Supervisor, WhileDown,
+    Add, AddAndWait, AddError, ChildSpec, Decision, Failure, Kill, RemoveAndWait, Replace,
+    RestartPolicy, Shutdown, Stop, Supervisor, WhileDown,
 };
 
 use crate::{
@@ -127,5 +127,55 @@ fn an_answer_that_panics_when_nobody_takes_it_is_a_panic_like_any_other() {
         child.addr().do_send(Answer);
         assert_eq!(child.addr().send(life()).await, Ok(2));
         assert_eq!(status(&root).await.restarts, 1);
+    });
+}
+
+/// A rule that panics when it is dropped.
+fn rule() -> impl Fn(&Failure) -> Decision + Send + Sync + 'static {
+    let bomb = std::sync::Mutex::new(bomb());
+    move |_| {
+        let _held = bomb.lock();
+        Decision::Restart
+    }
+}
+
+#[test]
+fn rules_that_panic_when_they_are_dropped_change_no_supervisors_end() {
+    paused(async {
+        let declared = |name| Puppet::spec(name).decide(rule());
+        let nested = Supervisor::new("nested").child(declared("c")).child(declared("d"));
+        let nested_addr = nested.addr();
+        let root = Supervisor::new("root").child(declared("a")).child(declared("b"));
+        let root = root.child(ChildSpec::supervisor(nested));
+        let addr = root.addr();
+        let served = actix_rt::spawn(root.serve());
+        for name in ["e", "f"] {
+            addr.send(Add(declared(name))).await.unwrap().unwrap();
+            nested_addr.send(Add(declared(name))).await.unwrap().unwrap();
+        }
+        drop(Supervisor::new("never started").child(declared("g")).child(declared("h")));
+        assert!(addr.send(Stop).await.unwrap().is_clean());
+        assert!(served.await.unwrap().unwrap().is_clean());
+    });
+}
+
+#[test]
+fn what_is_replaced_and_what_is_refused_may_panic_when_it_is_dropped() {
+    paused(async {
+        let root = start("root", exact());
+        let spec = || Puppet::spec("a").decide(rule());
+        let child = root.send(Add(spec())).await.unwrap().unwrap();
+        let armed_spec = || {
+            let spec = spec();
+            let bomb = bomb();
+            spec.addr().do_send(tell(move |_, _| drop(bomb)));
+            spec
+        };
+        assert_eq!(root.send(Replace(child.token(), armed_spec())).await.unwrap(), Ok(()));
+        assert_eq!(child.addr().send(life()).await, Ok(1));
+        let refused = root.send(Add(armed_spec().give_up_after(0))).await.unwrap();
+        assert!(matches!(refused, Err(AddError::Spec(_))), "{refused:?}");
+        assert_eq!(status(&root).await.children.running, 1);
+        assert!(root.send(Stop).await.unwrap().is_clean());
     });
 }

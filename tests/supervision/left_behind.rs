@@ -161,3 +161,59 @@ fn a_declared_child_that_was_removed_and_left_behind_does_not_come_back() {
         stubborn.release();
     });
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn no_threads_pile_up_behind_one_that_is_left_behind() {
+    real(async {
+        let (leaf, mut stubborn) = Stubborn::spec("pile-up");
+        let sub = Supervisor::new("sub").child(leaf.shutdown(Shutdown::Timeout(Duration::ZERO)));
+        let root = Supervisor::new("root").child(ChildSpec::supervisor(sub)).start();
+        stubborn.called().await;
+        let sub = token(&root, "sub").await;
+        for _ in 0..10 {
+            root.send(Restart(sub)).await.unwrap().unwrap();
+        }
+        let names = std::fs::read_dir("/proc/self/task")
+            .unwrap()
+            .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).ok());
+        assert_eq!(names.filter(|name| name.trim() == "pile-up").count(), 1);
+        stubborn.release();
+        stubborn.called().await;
+        stubborn.release();
+    });
+}
+
+#[test]
+fn an_error_of_a_killed_thread_that_panics_when_it_is_dropped_does_no_harm() {
+    #[derive(Debug)]
+    struct Bomb;
+    impl std::fmt::Display for Bomb {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a bomb")
+        }
+    }
+    impl std::error::Error for Bomb {}
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+    real(async {
+        let (called, mut calls) = unbounded_channel();
+        let spec = ChildSpec::blocking("bomber", move |stop: CancellationToken| {
+            let _ = called.send(());
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(stop.cancelled());
+            Err::<(), _>(Bomb)
+        });
+        let root = Supervisor::with_spec("root", exact()).unwrap().child(spec).start();
+        let bomber = token(&root, "bomber").await;
+        for _ in 0..3 {
+            calls.recv().await;
+            assert_eq!(root.send(Kill(bomber)).await.unwrap(), Ok(()));
+        }
+        calls.recv().await;
+        assert!(root.send(Stop).await.unwrap().is_clean());
+    });
+}

@@ -9,8 +9,8 @@ use std::{
 
 use actix::prelude::*;
 use actix_supervisor::{
-    CancellationToken, ChildSpec, ChildState, EventKind, Exit, Failure, Restart, RestartPolicy,
-    ServiceActor, Shutdown, Stop, Supervisor, Terminate,
+    AddAndWait, CancellationToken, ChildSpec, ChildState, EventKind, Exit, Failure, Restart,
+    RestartPolicy, ServiceActor, Shutdown, Stop, Supervisor, Terminate,
 };
 use tokio::time::timeout;
 
@@ -18,7 +18,7 @@ use crate::{
     puppet::OnDrop,
     support::{
         Events, Journal, exact, failures, fragile, info, line, list, now, paused, secs, settle,
-        sleep, status, token,
+        sleep, start, status, token,
     },
 };
 
@@ -37,7 +37,7 @@ async fn fate(spec: ChildSpec<ServiceActor>) -> (Vec<String>, Option<Failure>) {
 #[test]
 fn a_service_that_returns_well_ends_or_is_restarted_as_its_policy_says() {
     paused(async {
-        let ends = ["ChildStarted", "ChildEnded"];
+        let ends = ["ChildStarted", "ChildReady", "ChildEnded"];
         let specs: [ChildSpec<ServiceActor>; 4] = [
             ChildSpec::service("()", |_| async {}),
             ChildSpec::service("Ok(())", |_| ready(Ok::<(), io::Error>(()))),
@@ -50,7 +50,7 @@ fn a_service_that_returns_well_ends_or_is_restarted_as_its_policy_says() {
             assert!(failure.is_none());
         }
         let (events, failure) = fate(ChildSpec::service("permanent", |_| async {})).await;
-        assert_eq!(events, ["ChildStarted", "ChildFailed"]);
+        assert_eq!(events, ["ChildStarted", "ChildReady", "ChildFailed"]);
         assert!(matches!(failure, Some(Failure::Stopped)));
         for policy in [RestartPolicy::Permanent, RestartPolicy::Transient] {
             let done = ChildSpec::service("done", |_| ready(Exit::DoNotRestart)).restart(policy);
@@ -235,5 +235,22 @@ fn what_a_service_has_spawned_with_its_token_is_cancelled_when_it_fails() {
         sleep(secs(2)).await;
         assert_eq!(journal.take(), ["cancelled"]);
         assert_eq!(list(&root).await[0].state, ChildState::BackingOff);
+    });
+}
+
+#[test]
+fn a_job_that_is_done_at_its_first_poll_was_ready() {
+    paused(async {
+        let root = start("root", exact());
+        let jobs = [
+            ChildSpec::service("stops", |_| async {}),
+            ChildSpec::service("is done", |_| ready(Exit::DoNotRestart)),
+        ];
+        for job in jobs {
+            let spec = job.restart(RestartPolicy::Transient);
+            assert!(root.send(AddAndWait(spec)).await.unwrap().is_ok());
+            settle().await;
+            assert!(list(&root).await.is_empty());
+        }
     });
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use actix_supervisor::{
-    Add, ChildSpec, ChildState, Kill, Remove, Restart, RestartPolicy, Shutdown, Spec, Stop,
-    Strategy, Supervisor, Terminate, WhileDown,
+    Add, AddAndWait, AddError, ChildSpec, ChildState, Kill, Remove, Restart, RestartPolicy,
+    Shutdown, Spec, Stop, Strategy, Supervisor, Terminate, WhileDown,
 };
 
 use crate::support::{
@@ -402,5 +402,20 @@ fn the_group_restarts_when_its_failed_child_may() {
         sleep(secs(1)).await;
         settle().await;
         assert_eq!(group.story(), ["a: made 2", "b: made 2", "c: made 2"]);
+    });
+}
+
+#[test]
+fn who_waits_for_a_temporary_member_that_is_swept_down_is_told_that_it_was_interrupted() {
+    paused(async {
+        let group = Group::of(Strategy::OneForAll, &["a"]);
+        group.begin().await;
+        let late = Probe::slow("late", &group.journal, secs(60)).restart(RestartPolicy::Temporary);
+        let waits = actix_rt::spawn(group.root.send(AddAndWait(late)));
+        // Only what takes part in the restart is swept: it is a member once the group has been started.
+        settle().await;
+        group.probes[0].do_send(Do::Panic);
+        let answer = waits.await.unwrap().unwrap();
+        assert!(matches!(answer, Err(AddError::Interrupted)), "{answer:?}");
     });
 }

@@ -7,8 +7,8 @@ use actix_supervisor::{
 };
 
 use crate::support::{
-    Do, Events, Journal, Probe, exact, failures, info, list, now, paused, secs, settle, sleep,
-    status, token,
+    Do, Events, Journal, Probe, exact, failures, fragile, info, list, now, paused, secs, settle,
+    sleep, status, token,
 };
 
 /// root/outer/inner/leaf.
@@ -208,5 +208,28 @@ fn a_temporary_supervisor_that_is_killed_ends_with_all_below() {
         assert!(list(&root).await.is_empty());
         assert_eq!(leaf.send(Do::Nothing).await, Err(MailboxError::Closed));
         assert_eq!(status(&root).await.failures, 0.0);
+    });
+}
+
+#[test]
+fn what_was_added_to_a_supervisor_that_is_restarted_has_ended_once_in_whatever_state_it_was() {
+    paused(async {
+        let (journal, events) = (Journal::default(), Events::default());
+        let nested = Supervisor::with_spec("nested", fragile()).unwrap();
+        let addr = nested.addr();
+        let root = Supervisor::with_spec("root", events.hook(exact())).unwrap();
+        let root = root.child(ChildSpec::supervisor(nested)).start();
+        let up = addr.send(Add(Probe::spec("up", &journal))).await.unwrap().unwrap();
+        let down = addr.send(Add(Probe::spec("down", &journal))).await.unwrap().unwrap();
+        assert!(down.addr().send(Do::Panic).await.is_err());
+        let nested = token(&root, "nested").await;
+        assert_eq!(root.send(Restart(nested)).await.unwrap(), Ok(()));
+        settle().await;
+        assert!(!up.addr().connected() && !down.addr().connected());
+        let lines = events.lines();
+        for name in ["up", "down"] {
+            let ended = format!("root/nested/{name}: ChildEnded");
+            assert_eq!(lines.iter().filter(|line| **line == ended).count(), 1, "{lines:?}");
+        }
     });
 }
