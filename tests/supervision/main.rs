@@ -14,6 +14,7 @@ mod events;
 mod exits;
 mod failing;
 mod giving_up;
+mod groups;
 mod left_behind;
 mod mailboxes;
 mod nesting;
