@@ -39,7 +39,8 @@ impl Backoff {
         Self::new(Delays::Constant(delay))
     }
 
-    /// `first`, then each time [`factor`](Self::factor) times as much (twice, unless set), up to `max`.
+    /// `first`, then each time [`factor`](Self::factor) times as much (twice, unless set), up to `max`, before
+    /// its [jitter](Self::jitter).
     ///
     /// # Panics
     ///
@@ -74,7 +75,7 @@ impl Backoff {
         Self { delays, jitter: 0.0, reset_after: None }
     }
 
-    /// How much longer each delay is than the one before; 2.0 unless set.
+    /// How many times as long as the one before each delay is; 2.0 unless set.
     ///
     /// # Panics
     ///

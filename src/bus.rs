@@ -70,7 +70,7 @@ impl Bus {
 
     fn listens(&self, loudest: Level) -> bool {
         // A logger is the user's code.
-        let enabled = || panics::catch(|| log::log_enabled!(target: TARGET, loudest));
+        let enabled = || panics::catch(|| log::log_enabled!(target: panics::TARGET, loudest));
         let logs = || self.logs() && enabled().unwrap_or(false);
         self.hook.is_some() || logs() || {
             let subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,15 +87,10 @@ impl Bus {
         if let Some(hook) = &self.hook {
             if let Err(panic) = panics::catch(|| hook(event)) {
                 let name = &self.name;
-                let log =
-                    || log::error!(target: TARGET, "the event hook of {name} panicked: {panic}");
-                // A logger is the user's code, too.
-                let _ = panics::catch(log);
+                panics::log(Level::Error, format_args!("the event hook of {name} {panic}"));
             }
         } else if self.logs() {
-            let log = || log::log!(target: TARGET, event.kind.level(), "{event}");
-            // A logger is the user's code, too.
-            let _ = panics::catch(log);
+            panics::log(event.kind.level(), format_args!("{event}"));
         }
         let mut subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
         subscribers.retain(|subscriber| {
@@ -104,6 +99,3 @@ impl Bus {
         });
     }
 }
-
-/// The target of all log records of this crate.
-const TARGET: &str = "actix_supervisor";

@@ -248,7 +248,8 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         self
     }
 
-    /// What becomes of messages while no incarnation is running; [`WhileDown::Queue`] unless set.
+    /// What becomes of messages while it is [down](WhileDown); [`WhileDown::Queue`] unless set. Before its first start
+    /// they are always kept.
     pub fn while_down(mut self, senders: WhileDown) -> Self {
         self.while_down = senders;
         self

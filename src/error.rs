@@ -82,7 +82,8 @@ pub enum ChildError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplaceError {
-    /// The child is of another actor type, or it is a supervisor, whose children are its own.
+    /// The child is of another actor type, is the other kind of service (blocking or not), or is a supervisor, whose
+    /// children are its own.
     #[error("child {child:?} cannot be replaced by a spec of another type: {given}")]
     #[non_exhaustive]
     WrongType {

@@ -1,4 +1,4 @@
-//! Everything that a supervisor decides is one event; its log line is the event's rendering.
+//! What a supervisor tells of its decisions, as events; a log line is an event's rendering (I9).
 
 use std::{
     fmt::{self, Write},
@@ -101,7 +101,8 @@ pub enum EventKind {
         /// Whether its thread was left behind, since it cannot be dropped; else it was dropped.
         left_behind: bool,
     },
-    /// Too much has failed: nothing is restarted until the pause is over.
+    /// Too much has failed: nothing is restarted until the pause is over. (suture's word for the supervisor's pause; a
+    /// child's [`Backoff`](crate::Backoff) has no event.)
     BackoffEntered {
         /// How long the pause is.
         pause: Duration,

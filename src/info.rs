@@ -23,7 +23,8 @@ pub enum ChildKind {
 /// Where a child is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ChildState {
-    /// An incarnation has been started and is not ready yet.
+    /// Its incarnation is not ready yet; or its first one has yet to be started, in its turn in a
+    /// [group](crate::Strategy).
     Starting,
     /// An incarnation is ready.
     Running,
@@ -101,7 +102,8 @@ pub struct ChildInfo {
     pub restarts: u64,
     /// What its last failure was.
     pub last_failure: Option<Failure>,
-    /// How many failures in a row it had, none of them after a [healthy time](crate::Backoff::reset_after).
+    /// How many failures in a row its last failure made. A [healthy time](crate::Backoff::reset_after) shows only at
+    /// the next failure or stop.
     pub failures_in_row: u32,
     /// When its next incarnation is due, if that is a matter of time: of its backoff, or of the supervisor's pause.
     pub next_start: Option<Instant>,
@@ -214,6 +216,6 @@ impl fmt::Display for StopReport {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unstopped {
-    /// Names: that of the supervisor which reports first, the child's last.
+    /// Names, from the supervisor that reports down to the child.
     pub path: Vec<String>,
 }

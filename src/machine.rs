@@ -129,7 +129,7 @@ impl Machine {
 
     fn start(&mut self, child: u64, now: Instant, out: &mut Vec<Action>) {
         let limit = self.children.get(child).and_then(|child| child.terms.start_timeout);
-        let limit = limit.map(|limit| self.children.slot(after(now, limit)));
+        let limit = self.limit(limit, now);
         let life = self.children.next_life(child, State::Starting { limit });
         out.push(Action::Start { child, life });
     }
@@ -267,10 +267,10 @@ impl Machine {
         };
         let on_trial = self.children.get(id).is_some_and(|child| child.on_trial);
         let comes_back = on_trial || self.keeps(id, as_if);
-        match as_if {
-            ExitClass::Failed => self.tell_failed(id, None, false, now, out),
-            _ if comes_back => out.push(Action::Stopped { child: id }),
-            _ => {}
+        if as_if == ExitClass::Failed {
+            self.tell_failed(id, None, false, now, out);
+        } else if comes_back {
+            out.push(Action::Stopped { child: id });
         }
         match comes_back {
             true => self.release(id, out),
@@ -316,12 +316,13 @@ impl Machine {
                     self.kill(id, Then::Fail(Forced::StartTimeout(limit)), now, out);
                 }
                 State::BackingOff { .. } => self.is_due(id, now, out),
-                State::Stopping { then, .. } => self.give_up(id, then, out),
+                State::Stopping { then, .. } => self.stop_timed_out(id, then, out),
                 State::Running | State::Terminated => return,
             }
         }
     }
 
+    /// The timer of a limit, if there is one.
     fn limit(&mut self, limit: Option<Duration>, now: Instant) -> Option<Slot> {
         limit.map(|limit| self.children.slot(after(now, limit)))
     }

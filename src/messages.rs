@@ -169,7 +169,8 @@ pub struct Subscribe(pub Recipient<Event>);
 #[rtype(result = "StopReport")]
 pub struct Stop;
 
-/// Waits until the supervisor has ended, however it ended.
+/// Waits until the supervisor has ended, however it ended. A nested one has ended each time that an incarnation of it
+/// has, whether or not it is restarted.
 ///
 /// To one that has ended before, it fails with [`MailboxError::Closed`](actix::MailboxError::Closed) as every request does: ask in time, or use
 /// [`serve`](crate::Supervisor::serve).

@@ -57,6 +57,9 @@ pub enum Shutdown {
     /// [reported](crate::StopReport::unstopped).
     Timeout(Duration),
     /// Drop it at once: `stopping` and `stopped` do not run, `Drop` does.
+    ///
+    /// A [blocking service](crate::ChildSpec::blocking) is asked, and left behind at once; a nested supervisor ends
+    /// what is below it first.
     Kill,
     /// Ask it to stop, and wait for as long as it takes.
     Infinite,
@@ -120,7 +123,9 @@ pub enum StartFailure {
     /// It treats that like any failure.
     #[default]
     Retry,
-    /// It fails: OTP's answer to a child that cannot start. Those that were started stop in reverse order.
+    /// It fails: OTP's answer to a child that cannot start. Those that were started stop in the supervisor's
+    /// [order](ShutdownOrder). That is so whatever the child's policy, but not if its
+    /// [rule](crate::ChildSpec::decide) says [`Decision::End`]; "ever" is since this start of the supervisor.
     Escalate,
 }
 

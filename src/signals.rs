@@ -5,7 +5,11 @@ use std::{fmt, pin::pin};
 use actix::Addr;
 use futures::future::{Either, select};
 
-use crate::{failure::Failure, info::StopReport, messages::Stop, supervisor::Supervisor};
+use log::Level;
+
+use crate::{
+    child::panics, failure::Failure, info::StopReport, messages::Stop, supervisor::Supervisor,
+};
 
 impl Supervisor {
     /// As [`serve`](Self::serve), and SIGINT (Ctrl-C) and SIGTERM stop it in an orderly way.
@@ -34,23 +38,22 @@ impl Supervisor {
     ///
     /// If no Actix system is running on this thread, or the system does not let the process listen for signals.
     pub async fn run(self) -> Result<StopReport, Failure> {
-        let watch = actix_rt::spawn(watch(self.addr()));
+        let watch = actix_rt::spawn(watch(Signals::new(), self.addr()));
         let ended = self.serve().await;
         watch.abort();
         if let Err(failure) = &ended {
-            log::error!(target: "actix_supervisor", "ended by a failure: {failure}");
+            panics::log(Level::Error, format_args!("ended by a failure: {failure}"));
         }
         ended
     }
 }
 
-async fn watch(supervisor: Addr<Supervisor>) {
-    let mut signals = Signals::new();
+async fn watch(mut signals: Signals, supervisor: Addr<Supervisor>) {
     let first = signals.next().await;
-    log::info!(target: "actix_supervisor", "{first}: stopping; once more to end at once");
+    panics::log(Level::Info, format_args!("{first}: stopping; once more to end at once"));
     supervisor.do_send(Stop);
     let second = signals.next().await;
-    log::error!(target: "actix_supervisor", "{second} once more: ending at once");
+    panics::log(Level::Error, format_args!("{second} once more: ending at once"));
     std::process::exit(128 + second.number);
 }
 
@@ -106,7 +109,8 @@ impl Signals {
 
     async fn next(&mut self) -> Signal {
         if let Err(error) = tokio::signal::ctrl_c().await {
-            panic!("no signals: {error}");
+            panics::log(Level::Error, format_args!("no signals: {error}"));
+            std::future::pending::<()>().await;
         }
         SIGINT
     }

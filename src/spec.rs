@@ -216,7 +216,7 @@ impl Spec {
         self
     }
 
-    /// Called for each event of this supervisor and of those below it, in place of the log.
+    /// Called for each event of this supervisor and of those below it; at the root of a tree, in place of the log.
     ///
     /// Unless set, the supervisor at the root of a tree writes each event of the whole tree through
     /// [`log`], in one line, with the target `actix_supervisor`.

@@ -21,9 +21,11 @@ use actix::{
     },
 };
 
+use log::Level;
+
 use self::{blueprint::Blueprint, shell::Shell};
 use crate::{
-    child::{ChildSpec, Link, MAILBOX_CAPACITY, Nested},
+    child::{ChildSpec, Link, MAILBOX_CAPACITY, Nested, panics},
     error::SpecError,
     failure::Failure,
     info::StopReport,
@@ -153,7 +155,7 @@ impl Supervisor {
         let addr = self.addr();
         match self.into_spec(alias).take_on(&Spec::default()) {
             Ok(root) => drop(root.kept.start(Link { parent: None })),
-            Err(error) => log::error!(target: "actix_supervisor", "not started: {error}"),
+            Err(error) => panics::log(Level::Error, format_args!("not started: {error}")),
         }
         addr
     }
@@ -285,10 +287,9 @@ fn warn_of_abort() {
     static WARN: Once = Once::new();
     if cfg!(panic = "abort") {
         WARN.call_once(|| {
-            log::error!(
-                target: "actix_supervisor",
-                "this program was built with panic = \"abort\": the first panic ends it, and no supervisor can help"
-            );
+            let what = "this program was built with panic = \"abort\"";
+            let then = "the first panic ends it, and no supervisor can help";
+            panics::log(Level::Error, format_args!("{what}: {then}"));
         });
     }
 }

@@ -10,6 +10,9 @@ use std::{
 
 use actix::{Actor, ActorContext, ActorFuture, ActorState, AsyncContext, Context};
 
+use log::Level;
+
+use super::panics;
 use crate::{
     failure::{BoxError, Failure, Outcome},
     token::ChildToken,
@@ -131,13 +134,10 @@ where
     A: Actor<Context = Context<A>>,
 {
     let actor = std::any::type_name::<A>();
+    let what = format_args!("{call} in {actor}, which is not supervised");
     match outcome.and_then(Outcome::into_failure) {
-        Some(failure) => {
-            log::error!(target: "actix_supervisor", "{call} in {actor}, which is not supervised: {failure}")
-        }
-        None => {
-            log::error!(target: "actix_supervisor", "{call} in {actor}, which is not supervised")
-        }
+        Some(failure) => panics::log(Level::Error, format_args!("{what}: {failure}")),
+        None => panics::log(Level::Error, what),
     }
     ctx.stop();
 }

@@ -26,6 +26,8 @@ use actix::{
     dev::{AsyncContextParts, ContextFut, ContextParts, EnvelopeProxy},
 };
 
+use log::Level;
+
 use super::{
     context::{Entered, Scope},
     kept::{AnyKept, Kept},
@@ -136,17 +138,23 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
 
     /// Tells that it has ended and is gone; `end` is how it was ended from outside, if it was.
     fn end(&self, end: Option<Outcome>, run: Result<(), PanicInfo>, drop: Result<(), PanicInfo>) {
-        let mut panics = [run, drop].into_iter().filter_map(Result::err);
+        let mut caught = [run, drop].into_iter().filter_map(Result::err);
         let outcome = match end.or_else(|| self.take_conclusion()) {
             Some(failed @ (Outcome::Failed(_) | Outcome::TerminateTree(_))) => failed,
-            gentle => match panics.next() {
+            gentle => match caught.next() {
                 Some(panic) => Outcome::Failed(Failure::Panic(panic)),
                 None => gentle.unwrap_or(Outcome::Stopped),
             },
         };
-        for panic in panics {
+        for panic in caught {
             // There is one failure, and this is not it; nobody else will tell of it.
-            log::warn!(target: "actix_supervisor", "an actor that had failed already {panic}");
+            match self.link.token() {
+                Some(token) => {
+                    let what = format_args!("child {token}, which had failed already, {panic}");
+                    panics::log(Level::Warn, what);
+                }
+                None => panics::log(Level::Warn, format_args!("a supervisor {panic}")),
+            }
         }
         if self.link.parent.is_none() {
             self.kept.close();
@@ -294,12 +302,12 @@ impl<A: Actor<Context = Context<A>>> Drop for Runner<A> {
     /// The thread's system was stopped under it, or it has ended already.
     fn drop(&mut self) {
         if let Err(panic) = self.discard() {
-            log::error!(target: "actix_supervisor", "panic in an actor's `Drop`: {panic}");
+            panics::log(Level::Error, format_args!("an actor's `Drop` {panic}"));
         }
     }
 }
 
-/// Takes messages out of the kept mailbox and hands them to the actor.
+/// Takes messages out of the kept mailbox, in order, and hands each to the actor once (I2).
 ///
 /// Actix polls it for the first time when `started` has run and all futures that it gave to
 /// `ctx.wait` are done: the incarnation is ready.

@@ -62,7 +62,7 @@ impl Link {
 /// Whether a thread is in the code of a blocking service, of whichever incarnation.
 pub(crate) type InCall = Arc<AtomicBool>;
 
-/// A blocking service that was given up while its thread was running.
+/// A blocking service that was left behind while its thread was running.
 #[derive(Clone, Debug)]
 pub(crate) struct LeftBehind {
     /// Names, down from the supervisor that knows of it, without that one's own.

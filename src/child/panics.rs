@@ -1,14 +1,16 @@
 //! Where panics of user code end: every call into it goes through [`catch`] (I5).
 
 use std::{
-    any::Any,
+    any::{Any, type_name},
     backtrace::{Backtrace, BacktraceStatus},
     cell::{Cell, RefCell},
-    mem,
+    fmt, mem,
     ops::{Deref, DerefMut},
     panic::{self, AssertUnwindSafe, PanicHookInfo},
     sync::{Arc, Once},
 };
+
+use log::Level;
 
 use crate::failure::PanicInfo;
 
@@ -19,8 +21,8 @@ thread_local! {
     static SEEN: RefCell<Vec<Seen>> = const { RefCell::new(Vec::new()) };
 }
 
-/// How many panics are kept. More than one: while a panic unwinds there may be others, and so there may
-/// have been before it, that the child's own code has caught.
+/// How many panics are kept. More than one, since the child's own code may have caught others: before this
+/// one, or while it unwinds.
 const KEPT: usize = 8;
 
 struct Seen {
@@ -49,9 +51,18 @@ pub(crate) fn catch<R>(code: impl FnOnce() -> R) -> Result<R, PanicInfo> {
 /// Drops something of the user's; a panic of its `Drop` is logged.
 pub(crate) fn discard<T>(value: T) {
     if let Err(panic) = catch(move || drop(value)) {
-        let what = std::any::type_name::<T>();
-        log::error!(target: "actix_supervisor", "panic in a `Drop`, of a {what}: {panic}");
+        let what = type_name::<T>();
+        log(Level::Error, format_args!("the `Drop` of a {what} {panic}"));
     }
+}
+
+/// The target of all log records of this crate.
+pub(crate) const TARGET: &str = "actix_supervisor";
+
+/// Writes a line to the log. A logger is the user's code (I5), and so is what displays an error.
+pub(crate) fn log(level: Level, line: fmt::Arguments<'_>) {
+    // Of its panic nothing can be said: the log is where it would be said.
+    let _ = catch(|| log::log!(target: TARGET, level, "{line}"));
 }
 
 /// Something of the user's whose `Drop` may panic: wherever it is dropped, that is caught.

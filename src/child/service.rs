@@ -39,7 +39,7 @@ enum Readiness {
 type Run = Pin<Box<dyn Future<Output = Outcome>>>;
 
 impl ServiceActor {
-    /// The first part of an async service, up to its first poll.
+    /// An async service: calls it, and keeps its future, which the actor polls.
     pub(super) fn service<Fut>(serve: impl FnOnce(CancellationToken) -> Fut) -> Self
     where
         Fut: Future<Output: Into<Exit>> + 'static,

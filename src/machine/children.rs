@@ -49,6 +49,11 @@ impl Children {
         self.by_id.get(&id)
     }
 
+    /// All of them, in start order.
+    pub(crate) fn ids(&self) -> Vec<u64> {
+        self.by_id.keys().copied().collect()
+    }
+
     pub(crate) fn iter(&self) -> btree_map::Iter<'_, u64, Child> {
         self.by_id.iter()
     }

@@ -167,7 +167,7 @@ impl Machine {
     /// A failed child waits for whatever it has to wait for (I8), or is started at once.
     fn put_down(&mut self, id: u64, delay: Duration, now: Instant, out: &mut Vec<Action>) {
         let alone = self.settings.strategy == Strategy::OneForOne;
-        let paused = matches!(self.phase, Phase::Paused { .. });
+        let paused = self.pause_ends().is_some();
         if delay.is_zero() && alone && !paused {
             return self.start(id, now, out);
         }

@@ -33,7 +33,7 @@ impl Machine {
     pub(super) fn start_declared(&mut self, now: Instant, out: &mut Vec<Action>) {
         match self.settings.strategy {
             Strategy::OneForOne => {
-                let declared: Vec<u64> = self.children.iter().map(|(&id, _)| id).collect();
+                let declared = self.children.ids();
                 for id in declared {
                     self.start(id, now, out);
                 }
@@ -94,9 +94,8 @@ impl Machine {
 
     /// Takes the next steps of a group's restart, until it has to wait for something.
     pub(super) fn go_on_with_group(&mut self, now: Instant, out: &mut Vec<Action>) {
-        match self.phase {
-            Phase::Running | Phase::Paused { .. } => {}
-            Phase::Stopping { .. } | Phase::Finished => self.group = None,
+        if !self.restarts_anything() {
+            self.group = None;
         }
         while let Some(group) = self.group {
             let next = match group.stage {
@@ -135,8 +134,7 @@ impl Machine {
     }
 
     fn may_start(&self, from: u64) -> Step {
-        let paused = matches!(self.phase, Phase::Paused { .. });
-        match paused || self.children.is_held_from(from) {
+        match self.pause_ends().is_some() || self.children.is_held_from(from) {
             true => Step::Wait,
             false => Step::Stage(Stage::Starting { next: from }),
         }

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::{
-    Action, End, Forced, Machine, Phase, Progress, Refusal, Request, Settled, Wait,
+    Action, End, Forced, Machine, Progress, Refusal, Request, Settled, Wait,
     child::{Child, State, Then},
 };
 
@@ -93,9 +93,8 @@ impl Machine {
     }
 
     fn requestable(&self, id: u64) -> Result<&Child, Refusal> {
-        match self.phase {
-            Phase::Running | Phase::Paused { .. } => {}
-            Phase::Stopping { .. } | Phase::Finished => return Err(Refusal::Stopping),
+        if !self.restarts_anything() {
+            return Err(Refusal::Stopping);
         }
         let child = self.children.get(id).filter(|child| child.shown().is_some());
         child.ok_or(Refusal::NotFound)

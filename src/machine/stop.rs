@@ -9,7 +9,7 @@ use super::{
 use crate::policy::{Shutdown, ShutdownOrder};
 
 impl Machine {
-    /// The children that were left behind, their threads still running.
+    /// Once the stop is over: the children that were left behind, their threads still running.
     pub(crate) fn left_behind(&self) -> impl Iterator<Item = u64> + '_ {
         self.children.iter().filter(|(_, child)| child.state.is_up()).map(|(&id, _)| id)
     }
@@ -58,7 +58,7 @@ impl Machine {
     }
 
     /// A stopping incarnation has taken too long: it is dropped, or else left behind.
-    pub(super) fn give_up(&mut self, child: u64, then: Then, out: &mut Vec<Action>) {
+    pub(super) fn stop_timed_out(&mut self, child: u64, then: Then, out: &mut Vec<Action>) {
         self.children.set(child, State::Stopping { then, limit: None, overdue: true });
         let left_behind = !self.can_be_killed(child);
         out.push(Action::StopTimeout { child, left_behind });
@@ -73,15 +73,14 @@ impl Machine {
 
     /// From now on everything stops: the last started child is asked first, then the one before it, and so on.
     pub(super) fn begin_stop(&mut self, cause: StopCause, now: Instant, out: &mut Vec<Action>) {
-        match self.phase {
-            Phase::Running | Phase::Paused { .. } => {}
-            Phase::Stopping { .. } | Phase::Finished => return,
+        if !self.restarts_anything() {
+            return;
         }
         self.phase = Phase::Stopping { cause, cursor: u64::MAX };
         out.push(Action::StopBegun { cause });
         self.leave_only_what_is_up(out);
         if self.settings.shutdown_order == ShutdownOrder::Concurrent {
-            let ids: Vec<u64> = self.children.iter().map(|(&id, _)| id).collect();
+            let ids = self.children.ids();
             for id in ids.into_iter().rev() {
                 self.ask_if_up(id, now, out);
             }
@@ -104,7 +103,7 @@ impl Machine {
         }
         self.phase = Phase::Stopping { cause: StopCause::Killed, cursor: u64::MAX };
         self.leave_only_what_is_up(out);
-        let up: Vec<u64> = self.children.iter().map(|(&id, _)| id).collect();
+        let up = self.children.ids();
         for id in up.into_iter().rev() {
             let Some(child) = self.children.get(id) else { continue };
             let (killable, life) = (child.terms.can_be_killed(), child.life);
@@ -120,14 +119,14 @@ impl Machine {
                 self.children.set(id, State::Stopping { then, limit: None, overdue });
             } else if !overdue {
                 out.push(Action::Ask { child: id, life });
-                self.give_up(id, then, out);
+                self.stop_timed_out(id, then, out);
             }
         }
     }
 
     /// Forgets who has no incarnation, and tells who waits for one that there will be none.
     fn leave_only_what_is_up(&mut self, out: &mut Vec<Action>) {
-        let ids: Vec<u64> = self.children.iter().map(|(&id, _)| id).collect();
+        let ids = self.children.ids();
         for child in ids {
             let Some(known) = self.children.get(child) else { continue };
             if known.on_trial {
@@ -152,7 +151,7 @@ impl Machine {
         }
     }
 
-    /// While the supervisor stops: asks the next one, once the one before has gone or is given up.
+    /// While the supervisor stops: asks the next one, once the one before has gone or was left behind.
     pub(super) fn go_on_stopping(&mut self, now: Instant, out: &mut Vec<Action>) {
         let Phase::Stopping { cause, mut cursor } = self.phase else { return };
         while let Some((id, child)) = self.children.last_before(cursor) {

@@ -14,11 +14,14 @@ use crate::{
 impl Machine {
     /// When it wants to be told that time has passed. One that waits for nothing has none (I6).
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let pause = match self.phase {
+        [self.pause_ends(), self.children.deadline()].into_iter().flatten().min()
+    }
+
+    pub(super) fn pause_ends(&self) -> Option<Instant> {
+        match self.phase {
             Phase::Paused { until } => Some(until),
             Phase::Running | Phase::Stopping { .. } | Phase::Finished => None,
-        };
-        [pause, self.children.deadline()].into_iter().flatten().min()
+        }
     }
 
     pub(crate) fn state(&self) -> SupervisorState {
@@ -48,10 +51,7 @@ impl Machine {
 
     /// The children that are listed, in start order.
     pub(crate) fn list(&self) -> impl Iterator<Item = Listed> + '_ {
-        let pause = match self.phase {
-            Phase::Paused { until } => Some(until),
-            Phase::Running | Phase::Stopping { .. } | Phase::Finished => None,
-        };
+        let pause = self.pause_ends();
         let listed = move |(&id, child): (&u64, &Child)| {
             let next_start = match child.state {
                 State::BackingOff { until: Until::Due(slot) } => Some(slot.at).max(pause),

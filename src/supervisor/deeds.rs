@@ -175,7 +175,7 @@ impl Shell {
         };
         let decision = panics::catch(|| rule(&failure)).unwrap_or_else(|panic| {
             let name = &entry.child.name;
-            log::error!(target: "actix_supervisor", "decide of {name:?} panicked: {panic}");
+            panics::log(Level::Error, format_args!("decide of {name:?} {panic}"));
             Decision::Restart
         });
         Some(decision)
@@ -187,7 +187,8 @@ impl Shell {
             OnPanic::Restart => {}
             OnPanic::Abort => {
                 let name = self.children.get(&child).map_or("", |entry| &entry.child.name);
-                log::error!(target: "actix_supervisor", "{name:?} {panic}: aborting, as its supervisor's on_panic says");
+                let why = "aborting, as its supervisor's on_panic says";
+                panics::log(Level::Error, format_args!("{name:?} {panic}: {why}"));
                 // Nothing else will: an abort runs no destructors.
                 let _ = panics::catch(|| log::logger().flush());
                 std::process::abort();

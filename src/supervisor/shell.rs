@@ -50,7 +50,7 @@ pub(super) struct Shell {
     timer: Option<(Instant, SpawnHandle)>,
     pub(super) waiting: HashMap<u64, Vec<(Wait, oneshot::Sender<Answer>)>>,
     actions: Vec<Action>,
-    /// Sent when all actions have been carried out, so that they are true.
+    /// Sent when all actions have been carried out, so that they are true (I4).
     pub(super) answers: Vec<(oneshot::Sender<Answer>, Answer)>,
     /// The failure that was told last, while the actions that follow from it are carried out.
     pub(super) latest: Option<Failure>,
@@ -269,7 +269,7 @@ impl Shell {
         for action in actions.drain(..) {
             // What is left to panic is the `Drop` of a user's error: the decision stands (I5).
             if let Err(panic) = panics::catch(|| self.carry_out(action, ctx)) {
-                log::error!(target: "actix_supervisor", "panic in a `Drop`: {panic}");
+                panics::log(Level::Error, format_args!("a `Drop` {panic}"));
             }
         }
         self.actions = actions;
