@@ -24,7 +24,7 @@ pub(crate) use self::{
     link::{InCall, LeftBehind, Link, Nested, Notice, Parent},
 };
 use self::{
-    kept::{Factory, Kept, Recipe},
+    kept::{Factory, Kept, Recipe, Untaken},
     panics::Guarded,
 };
 use crate::{
@@ -67,7 +67,7 @@ pub struct ChildSpec<A: Actor<Context = Context<A>>> {
     name: String,
     kind: ChildKind,
     addr: Addr<A>,
-    receiver: Guarded<AddressReceiver<A>>,
+    mailbox: Untaken<A>,
     alias: Option<AddressReceiver<A>>,
     factory: Guarded<Factory<A>>,
     nested: Option<Arc<dyn Nested>>,
@@ -138,7 +138,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             name,
             kind,
             addr,
-            receiver: Guarded::new(receiver),
+            mailbox: Untaken::new(receiver),
             alias: None,
             factory: Guarded::new(factory),
             nested: None,
@@ -261,7 +261,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// [`Addr::do_send`] goes beyond it.
     pub fn mailbox_capacity(mut self, messages: usize) -> Self {
         if messages < CAPACITY_LIMIT {
-            self.receiver.set_capacity(messages);
+            self.mailbox.set_capacity(messages);
         }
         self.capacity = Some(messages);
         self
@@ -302,12 +302,8 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             drain: self.drain,
             while_down: self.while_down,
         };
-        let kept = Arc::new(Kept::new(
-            self.receiver.into_inner(),
-            self.alias,
-            recipe,
-            self.nested.clone(),
-        ));
+        let (addr, intake) = (self.addr.downgrade(), self.mailbox.take(self.alias));
+        let kept = Arc::new(Kept::new(intake, addr, recipe, self.nested.clone()));
         let (nested, decide, in_call) = (self.nested, self.decide, self.in_call);
         Ok(TakenOn { name, terms, kept, nested, decide, in_call })
     }

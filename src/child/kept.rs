@@ -68,15 +68,12 @@ pub(super) struct Intake<A: Actor<Context = Context<A>>> {
 
 impl<A: Actor<Context = Context<A>>> Kept<A> {
     pub(super) fn new(
-        receiver: AddressReceiver<A>,
-        alias: Option<AddressReceiver<A>>,
+        intake: Option<Intake<A>>,
+        addr: WeakAddr<A>,
         recipe: Recipe<A>,
         nested: Option<Arc<dyn Nested>>,
     ) -> Self {
-        let addr = Addr::new(receiver.sender()).downgrade();
-        let alias = alias.map(Box::new);
-        let intake = Intake { receiver, alias, backlog: VecDeque::new(), rejector: None };
-        let (intake, recipe) = (Mutex::new(Some(intake)), Mutex::new(Some(recipe)));
+        let (intake, recipe) = (Mutex::new(intake), Mutex::new(Some(recipe)));
         Self { addr, intake, recipe, nested }
     }
 
@@ -167,7 +164,39 @@ impl<A: Actor<Context = Context<A>>> Drop for Kept<A> {
     }
 }
 
+/// The mailbox of a child that nobody has taken on yet.
+pub(super) struct Untaken<A: Actor<Context = Context<A>>>(Option<Intake<A>>);
+
+impl<A: Actor<Context = Context<A>>> Untaken<A> {
+    pub(super) fn new(receiver: AddressReceiver<A>) -> Self {
+        Self(Some(Intake::new(receiver, None)))
+    }
+
+    pub(super) fn set_capacity(&mut self, messages: usize) {
+        if let Some(intake) = &mut self.0 {
+            intake.receiver.set_capacity(messages);
+        }
+    }
+
+    /// The mailbox, with a second way into it if there is one.
+    pub(super) fn take(mut self, alias: Option<AddressReceiver<A>>) -> Option<Intake<A>> {
+        self.0.take().map(|intake| Intake { alias: alias.map(Box::new), ..intake })
+    }
+}
+
+impl<A: Actor<Context = Context<A>>> Drop for Untaken<A> {
+    fn drop(&mut self) {
+        if let Some(intake) = self.0.take() {
+            intake.discard();
+        }
+    }
+}
+
 impl<A: Actor<Context = Context<A>>> Intake<A> {
+    fn new(receiver: AddressReceiver<A>, alias: Option<Box<AddressReceiver<A>>>) -> Self {
+        Self { receiver, alias, backlog: VecDeque::new(), rejector: None }
+    }
+
     /// The next message; `None` when no more can come.
     pub(super) fn next(&mut self, task: &mut task::Context<'_>) -> Poll<Option<Envelope<A>>> {
         if !self.backlog.is_empty() {

@@ -66,17 +66,22 @@ impl ServiceActor {
                 return Outcome::Stopped;
             };
             let (returns, returned) = oneshot::channel();
+            // Before there is a thread: a stop that comes in between must not overlook it.
+            in_call.store(true, Ordering::Release);
+            let running = Arc::clone(&in_call);
             let call = move || {
-                in_call.store(true, Ordering::Release);
                 let _ = calls.send(());
                 let result = panics::catch(|| Outcome::from((*serve)(given).into()));
-                in_call.store(false, Ordering::Release);
+                running.store(false, Ordering::Release);
                 drop(serve);
                 let _ = returns.send(result.unwrap_or_else(panicked));
             };
             match thread::Builder::new().name(name).spawn(call) {
                 Ok(_) => returned.await.unwrap_or(Outcome::Stopped),
-                Err(error) => Outcome::Failed(Failure::error(error)),
+                Err(error) => {
+                    in_call.store(false, Ordering::Release);
+                    Outcome::Failed(Failure::error(error))
+                }
             }
         };
         Self { run: Some(Box::pin(run)), ready: Readiness::Called(called), token }
@@ -146,10 +151,12 @@ impl ActorFuture<ServiceActor> for Start {
         task: &mut task::Context<'_>,
     ) -> Poll<()> {
         if let Poll::Ready(outcome) = actor.poll_run(task) {
-            // One that has done its work at its first poll was ready; one that has failed was not.
-            if let (Outcome::Stopped | Outcome::Finished, Some(scope)) =
-                (&outcome, context::current(ctx))
-            {
+            let was_ready = match &mut actor.ready {
+                // One that has done its work at its first poll was ready; one that has failed was not.
+                Readiness::Polled => matches!(outcome, Outcome::Stopped | Outcome::Finished),
+                Readiness::Called(called) => called.try_recv().is_ok(),
+            };
+            if let (true, Some(scope)) = (was_ready, context::current(ctx)) {
                 scope.ready();
             }
             conclude(outcome, ctx);
