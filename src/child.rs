@@ -68,7 +68,6 @@ pub struct ChildSpec<A: Actor<Context = Context<A>>> {
     kind: ChildKind,
     addr: Addr<A>,
     mailbox: Untaken<A>,
-    alias: Option<AddressReceiver<A>>,
     factory: Guarded<Factory<A>>,
     nested: Option<Arc<dyn Nested>>,
     in_call: Option<InCall>,
@@ -110,7 +109,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
 
     fn with_factory(name: String, kind: ChildKind, factory: Factory<A>) -> Self {
         let (sender, receiver) = channel(MAILBOX_CAPACITY);
-        Self::with_mailbox(name, kind, Addr::new(sender), receiver, factory)
+        Self::with_mailbox(name, kind, Addr::new(sender), Untaken::new(receiver, None), factory)
     }
 
     /// A nested supervisor, or the one at the root; it has a mailbox already.
@@ -122,24 +121,23 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         alias: Option<AddressReceiver<A>>,
         factory: Factory<A>,
     ) -> Self {
-        let nested = Some(supervisor);
-        let spec = Self::with_mailbox(name, ChildKind::Supervisor, addr, receiver, factory);
-        Self { nested, alias, ..spec }
+        let mailbox = Untaken::new(receiver, alias);
+        let spec = Self::with_mailbox(name, ChildKind::Supervisor, addr, mailbox, factory);
+        Self { nested: Some(supervisor), ..spec }
     }
 
     fn with_mailbox(
         name: String,
         kind: ChildKind,
         addr: Addr<A>,
-        receiver: AddressReceiver<A>,
+        mailbox: Untaken<A>,
         factory: Factory<A>,
     ) -> Self {
         Self {
             name,
             kind,
             addr,
-            mailbox: Untaken::new(receiver),
-            alias: None,
+            mailbox,
             factory: Guarded::new(factory),
             nested: None,
             in_call: None,
@@ -302,7 +300,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             drain: self.drain,
             while_down: self.while_down,
         };
-        let (addr, intake) = (self.addr.downgrade(), self.mailbox.take(self.alias));
+        let (addr, intake) = (self.addr.downgrade(), self.mailbox.take());
         let kept = Arc::new(Kept::new(intake, addr, recipe, self.nested.clone()));
         let (nested, decide, in_call) = (self.nested, self.decide, self.in_call);
         Ok(TakenOn { name, terms, kept, nested, decide, in_call })

@@ -168,8 +168,9 @@ impl<A: Actor<Context = Context<A>>> Drop for Kept<A> {
 pub(super) struct Untaken<A: Actor<Context = Context<A>>>(Option<Intake<A>>);
 
 impl<A: Actor<Context = Context<A>>> Untaken<A> {
-    pub(super) fn new(receiver: AddressReceiver<A>) -> Self {
-        Self(Some(Intake::new(receiver, None)))
+    pub(super) fn new(receiver: AddressReceiver<A>, alias: Option<AddressReceiver<A>>) -> Self {
+        let alias = alias.map(Box::new);
+        Self(Some(Intake { receiver, alias, backlog: VecDeque::new(), rejector: None }))
     }
 
     pub(super) fn set_capacity(&mut self, messages: usize) {
@@ -178,9 +179,8 @@ impl<A: Actor<Context = Context<A>>> Untaken<A> {
         }
     }
 
-    /// The mailbox, with a second way into it if there is one.
-    pub(super) fn take(mut self, alias: Option<AddressReceiver<A>>) -> Option<Intake<A>> {
-        self.0.take().map(|intake| Intake { alias: alias.map(Box::new), ..intake })
+    pub(super) fn take(mut self) -> Option<Intake<A>> {
+        self.0.take()
     }
 }
 
@@ -193,10 +193,6 @@ impl<A: Actor<Context = Context<A>>> Drop for Untaken<A> {
 }
 
 impl<A: Actor<Context = Context<A>>> Intake<A> {
-    fn new(receiver: AddressReceiver<A>, alias: Option<Box<AddressReceiver<A>>>) -> Self {
-        Self { receiver, alias, backlog: VecDeque::new(), rejector: None }
-    }
-
     /// The next message; `None` when no more can come.
     pub(super) fn next(&mut self, task: &mut task::Context<'_>) -> Poll<Option<Envelope<A>>> {
         if !self.backlog.is_empty() {
