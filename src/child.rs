@@ -7,13 +7,18 @@ mod link;
 pub(crate) mod panics;
 mod service;
 
-use std::{any::type_name, fmt, future::Future, sync::Arc, time::Duration};
+use std::{
+    any::type_name,
+    fmt,
+    future::Future,
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
 
 use actix::{
     Actor, Addr, Context,
     dev::channel::{AddressReceiver, channel},
 };
-use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 pub use self::{context::SupervisedContext, panics::install_panic_hook, service::ServiceActor};
@@ -21,7 +26,7 @@ pub(crate) use self::{
     context::current,
     incarnation::Handle,
     kept::AnyKept,
-    link::{InCall, LeftBehind, Link, Nested, Notice, Parent},
+    link::{Calls, LeftBehind, Link, Nested, Notice, Parent},
 };
 use self::{
     kept::{Factory, Kept, Recipe, Untaken},
@@ -70,7 +75,7 @@ pub struct ChildSpec<A: Actor<Context = Context<A>>> {
     mailbox: Untaken<A>,
     factory: Guarded<Factory<A>>,
     nested: Option<Arc<dyn Nested>>,
-    in_call: Option<InCall>,
+    calls: Option<Arc<OnceLock<Calls>>>,
     policy: RestartPolicy,
     shutdown: Option<Shutdown>,
     start_timeout: Option<Duration>,
@@ -140,7 +145,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             mailbox,
             factory: Guarded::new(factory),
             nested: None,
-            in_call: None,
+            calls: None,
             policy: RestartPolicy::default(),
             shutdown: None,
             start_timeout: None,
@@ -302,8 +307,9 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         };
         let (addr, intake) = (self.addr.downgrade(), self.mailbox.take());
         let kept = Arc::new(Kept::new(intake, addr, recipe, self.nested.clone()));
-        let (nested, decide, in_call) = (self.nested, self.decide, self.in_call);
-        Ok(TakenOn { name, terms, kept, nested, decide, in_call })
+        let calls = self.calls.map(|calls| calls.get_or_init(Calls::default).clone());
+        let (nested, decide) = (self.nested, self.decide);
+        Ok(TakenOn { name, terms, kept, nested, decide, calls })
     }
 
     fn terms(&self, supervisor: &Spec) -> Terms {
@@ -340,7 +346,10 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         old.terms = self.terms(supervisor);
         old.name = Arc::from(self.name);
         old.decide = self.decide;
-        old.in_call = self.in_call;
+        if let (Some(calls), Some(of_old)) = (self.calls, &old.calls) {
+            // One call at a time, also where the last one was begun by the old spec.
+            let _ = calls.set(of_old.clone());
+        }
         let recipe = Recipe {
             factory: self.factory.into_inner(),
             drain: self.drain,
@@ -370,8 +379,8 @@ pub(crate) struct TakenOn {
     pub(crate) kept: Arc<dyn AnyKept>,
     pub(crate) nested: Option<Arc<dyn Nested>>,
     pub(crate) decide: Option<Rule>,
-    /// If it is a blocking service: whether its thread is running.
-    pub(crate) in_call: Option<InCall>,
+    /// If it is a blocking service.
+    pub(crate) calls: Option<Calls>,
 }
 
 impl ChildSpec<ServiceActor> {
@@ -427,14 +436,16 @@ impl ChildSpec<ServiceActor> {
         let name = name.into();
         // The system takes no name with a zero in it.
         let (thread, serve) = (name.replace('\0', ""), Arc::new(Mutex::new(serve)));
-        let in_call = InCall::default();
-        let running = Arc::clone(&in_call);
+        // Those of the child that it will describe.
+        let calls = Arc::new(OnceLock::<Calls>::new());
+        let of_child = Arc::clone(&calls);
         let factory = Box::new(move |_: &mut Context<_>| {
             let (thread, serve) = (thread.clone(), Arc::clone(&serve));
-            Ok(ServiceActor::blocking(thread, serve, Arc::clone(&running)))
+            let calls = of_child.get_or_init(Calls::default).clone();
+            Ok(ServiceActor::blocking(thread, serve, calls))
         });
         let spec = Self::with_factory(name, ChildKind::Blocking, factory);
-        Self { in_call: Some(in_call), ..spec }
+        Self { calls: Some(calls), ..spec }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use tokio::sync::{mpsc::UnboundedSender, oneshot};
+use tokio::sync::{Mutex, OwnedMutexGuard, mpsc::UnboundedSender, oneshot};
 
 use crate::{bus::Bus, failure::Outcome, info::TreeNode, token::ChildToken};
 
@@ -59,20 +59,54 @@ impl Link {
     }
 }
 
-/// Whether a thread is in the code of a blocking service, of whichever incarnation.
-pub(crate) type InCall = Arc<AtomicBool>;
+/// The calls of a blocking child, one at a time: by whichever incarnation, and of whichever spec.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Calls {
+    turn: Arc<Mutex<()>>,
+    running: Arc<AtomicBool>,
+}
+
+/// A turn to call. The next one comes when it is dropped.
+pub(super) struct Call {
+    running: Arc<AtomicBool>,
+    _turn: OwnedMutexGuard<()>,
+}
+
+impl Calls {
+    /// Waits for its turn; from then on the child counts as being in a call.
+    pub(super) async fn turn(&self) -> Call {
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        self.running.store(true, Ordering::Release);
+        Call { running: Arc::clone(&self.running), _turn: turn }
+    }
+
+    /// Whether a thread is in one, or about to be.
+    fn is_running(&self) -> bool {
+        self.running.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.running.store(false, Ordering::Release);
+    }
+}
 
 /// A blocking service that was left behind while its thread was running.
 #[derive(Clone, Debug)]
 pub(crate) struct LeftBehind {
     /// Names, down from the supervisor that knows of it, without that one's own.
     pub(crate) path: Vec<String>,
-    pub(crate) in_call: InCall,
+    pub(crate) calls: Calls,
 }
 
 impl LeftBehind {
     pub(crate) fn is_running(&self) -> bool {
-        self.in_call.load(Ordering::Acquire)
+        self.calls.is_running()
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.calls.running, &other.calls.running)
     }
 }
 

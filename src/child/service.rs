@@ -4,17 +4,17 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Mutex, PoisonError},
     task::{self, Poll},
     thread,
 };
 
 use actix::{Actor, ActorContext, ActorFuture, AsyncContext, Context, Running};
 use futures::FutureExt;
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::{context, link::InCall, panics};
+use super::{context, link::Calls, panics};
 use crate::failure::{Exit, Failure, Outcome, PanicInfo};
 
 /// The actor that runs a service: see [`ChildSpec::service`](crate::ChildSpec::service) and
@@ -53,38 +53,37 @@ impl ServiceActor {
     ///
     /// If an earlier incarnation's thread was left behind and still runs, the new one waits for it: a
     /// service is never called twice at a time.
-    pub(super) fn blocking<F, R>(name: String, serve: Arc<Mutex<F>>, in_call: InCall) -> Self
+    pub(super) fn blocking<F, R>(name: String, serve: Arc<Mutex<F>>, calls: Calls) -> Self
     where
         F: FnMut(CancellationToken) -> R + Send + 'static,
         R: Into<Exit>,
     {
         let token = CancellationToken::new();
-        let (calls, called) = oneshot::channel();
+        let (begins, begun) = oneshot::channel();
         let given = token.clone();
         let run = async move {
-            let Some(mut serve) = given.run_until_cancelled(serve.lock_owned()).await else {
+            // Before there is a thread: a stop that comes in between must not overlook it.
+            let Some(call) = given.run_until_cancelled(calls.turn()).await else {
                 return Outcome::Stopped;
             };
             let (returns, returned) = oneshot::channel();
-            // Before there is a thread: a stop that comes in between must not overlook it.
-            in_call.store(true, Ordering::Release);
-            let running = Arc::clone(&in_call);
-            let call = move || {
-                let _ = calls.send(());
-                let result = panics::catch(|| Outcome::from((*serve)(given).into()));
-                running.store(false, Ordering::Release);
-                drop(serve);
+            let thread = move || {
+                let _ = begins.send(());
+                let result = panics::catch(|| {
+                    let mut serve = serve.lock().unwrap_or_else(PoisonError::into_inner);
+                    Outcome::from((*serve)(given).into())
+                });
+                // The last one, if it was replaced meanwhile.
+                panics::discard(serve);
+                drop(call);
                 let _ = returns.send(result.unwrap_or_else(panicked));
             };
-            match thread::Builder::new().name(name).spawn(call) {
+            match thread::Builder::new().name(name).spawn(thread) {
                 Ok(_) => returned.await.unwrap_or(Outcome::Stopped),
-                Err(error) => {
-                    in_call.store(false, Ordering::Release);
-                    Outcome::Failed(Failure::error(error))
-                }
+                Err(error) => Outcome::Failed(Failure::error(error)),
             }
         };
-        Self { run: Some(Box::pin(run)), ready: Readiness::Called(called), token }
+        Self { run: Some(Box::pin(run)), ready: Readiness::Called(begun), token }
     }
 
     fn poll_run(&mut self, task: &mut task::Context<'_>) -> Poll<Outcome> {

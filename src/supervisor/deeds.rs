@@ -291,8 +291,8 @@ impl Shell {
     fn all_left_behind(&mut self) -> Vec<LeftBehind> {
         let here = self.machine.left_behind().filter_map(|id| {
             let child = &self.children.get(&id)?.child;
-            let in_call = child.in_call.clone()?;
-            Some(LeftBehind { path: vec![child.name.to_string()], in_call })
+            let calls = child.calls.clone()?;
+            Some(LeftBehind { path: vec![child.name.to_string()], calls })
         });
         let mut all: Vec<_> = here.collect();
         all.append(&mut self.left_behind);

@@ -325,10 +325,10 @@ impl Shell {
 /// Adds what a nested supervisor has left behind, each thread once, and forgets those that have returned.
 fn remember(all: &mut Vec<LeftBehind>, more: Vec<LeftBehind>, name: &str) {
     all.retain(LeftBehind::is_running);
-    for LeftBehind { mut path, in_call } in more {
-        if !all.iter().any(|known| Arc::ptr_eq(&known.in_call, &in_call)) {
-            path.insert(0, name.to_owned());
-            all.push(LeftBehind { path, in_call });
+    for mut left in more {
+        if !all.iter().any(|known| known.is(&left)) {
+            left.path.insert(0, name.to_owned());
+            all.push(left);
         }
     }
 }

@@ -4,8 +4,8 @@ use std::{cell::RefCell, time::Duration};
 
 use actix::prelude::*;
 use actix_supervisor::{
-    CancellationToken, ChildSpec, Kill, Remove, RemoveAndWait, Restart, Shutdown, Spec, Stop,
-    StopReport, Supervisor,
+    CancellationToken, ChildError, ChildSpec, Kill, Remove, RemoveAndWait, Replace, ReplaceError,
+    Restart, Shutdown, Spec, Stop, StopReport, Supervisor, Terminate,
 };
 
 use tokio::sync::mpsc::unbounded_channel;
@@ -163,6 +163,54 @@ fn a_declared_child_that_was_removed_and_left_behind_does_not_come_back() {
 }
 
 #[test]
+fn a_thread_of_a_spec_that_was_replaced_is_reported() {
+    real(async {
+        let (old, mut called) = Stubborn::spec("leaf");
+        let limit = Shutdown::Timeout(LIMIT);
+        let root = Supervisor::new("root").child(old.shutdown(limit)).start();
+        called.called().await;
+        let leaf = token(&root, "leaf").await;
+        let (new, _new) = Stubborn::spec("leaf");
+        let overdue = Err(ReplaceError::Child(ChildError::Timeout));
+        assert_eq!(root.send(Replace(leaf, new.shutdown(limit))).await.unwrap(), overdue);
+        assert_eq!(paths(&root.send(Stop).await.unwrap()), ["root/leaf"]);
+        called.release();
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_replaces_a_blocking_service_is_not_called_before_its_thread_has_returned() {
+    real(async {
+        let limit = Shutdown::Timeout(LIMIT);
+        let (old, mut stubborn) = Stubborn::spec("old");
+        let sub = Supervisor::new("sub").child(old.shutdown(limit));
+        let addr = sub.addr();
+        let root = Supervisor::new("root").child(ChildSpec::supervisor(sub)).start();
+        stubborn.called().await;
+        let (sub, leaf) = (token(&root, "sub").await, token(&addr, "old").await);
+        let (new, mut successor) = Stubborn::spec("successor");
+        addr.send(Replace(leaf, new.shutdown(limit))).await.unwrap().unwrap_err();
+        root.send(Restart(sub)).await.unwrap().unwrap();
+        // It is polled by then.
+        addr.send(Terminate(leaf)).await.unwrap().unwrap();
+        addr.send(Restart(leaf)).await.unwrap().unwrap();
+        assert_eq!(threads_named("successor"), 0);
+        stubborn.release();
+        successor.called().await;
+        successor.release();
+    });
+}
+
+#[cfg(target_os = "linux")]
+fn threads_named(name: &str) -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let names = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")));
+    // One that has ended meanwhile has none.
+    names.filter(|of| of.as_ref().is_ok_and(|of| of.trim() == name)).count()
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn no_threads_pile_up_behind_one_that_is_left_behind() {
     real(async {
@@ -174,10 +222,7 @@ fn no_threads_pile_up_behind_one_that_is_left_behind() {
         for _ in 0..10 {
             root.send(Restart(sub)).await.unwrap().unwrap();
         }
-        let names = std::fs::read_dir("/proc/self/task")
-            .unwrap()
-            .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).ok());
-        assert_eq!(names.filter(|name| name.trim() == "pile-up").count(), 1);
+        assert_eq!(threads_named("pile-up"), 1);
         stubborn.release();
         stubborn.called().await;
         stubborn.release();
