@@ -119,7 +119,7 @@ pub(crate) enum Action {
 }
 
 /// What somebody may wait for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Wait {
     /// The first incarnation is ready.
     Ready,

@@ -112,7 +112,7 @@ impl Blueprint {
 }
 
 /// Forgets those who do not wait any more whenever there is no place: so they never pile up.
-fn push_open<T>(waiting: &mut Vec<oneshot::Sender<T>>, sender: oneshot::Sender<T>) {
+pub(super) fn push_open<T>(waiting: &mut Vec<oneshot::Sender<T>>, sender: oneshot::Sender<T>) {
     if waiting.len() == waiting.capacity() {
         waiting.retain(|sender| !sender.is_closed());
         waiting.reserve(waiting.len() + 1);

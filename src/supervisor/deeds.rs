@@ -116,16 +116,13 @@ impl Shell {
     }
 
     fn settle(&mut self, child: u64, wait: Wait, outcome: Settled) {
-        let Some(waiting) = self.waiting.get_mut(&child) else { return };
+        let Some(waiting) = self.waiting.remove(&(child, wait)) else { return };
         let failure = match outcome {
             Settled::Failed => self.latest.clone(),
             _ => None,
         };
-        for (_, sender) in waiting.extract_if(.., |(waits_for, _)| *waits_for == wait) {
+        for sender in waiting {
             self.answers.push((sender, (outcome, failure.clone())));
-        }
-        if waiting.is_empty() {
-            self.waiting.remove(&child);
         }
     }
 

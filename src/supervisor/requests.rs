@@ -1,12 +1,15 @@
 //! The supervisor's message handlers.
 
-use std::sync::Arc;
+use std::{
+    pin::{Pin, pin},
+    sync::Arc,
+};
 
 use actix::{
-    Actor, Context, Handler, MessageResult, ResponseFuture,
+    Actor, Context, Handler, Message, MessageResult,
     dev::{MessageResponse, OneshotSender},
 };
-use futures::future::join_all;
+use futures::future::{Either, join_all, select};
 use tokio::{
     sync::oneshot,
     time::{Instant, timeout_at},
@@ -177,7 +180,7 @@ impl<A: Actor<Context = Context<A>>> Handler<Add<A>> for Supervisor {
 }
 
 impl<A: Actor<Context = Context<A>>> Handler<AddAndWait<A>> for Supervisor {
-    type Result = ResponseFuture<Result<Child<A>, AddError>>;
+    type Result = Reply<Result<Child<A>, AddError>>;
 
     fn handle(&mut self, AddAndWait(spec): AddAndWait<A>, ctx: &mut Self::Context) -> Self::Result {
         let shell = self.running(ctx);
@@ -187,7 +190,7 @@ impl<A: Actor<Context = Context<A>>> Handler<AddAndWait<A>> for Supervisor {
             let ready = shell.wait(child.token().child, Wait::Ready);
             (child, ready)
         });
-        Box::pin(async move {
+        Reply::when(async move {
             let (child, ready) = added?;
             match answered(ready).await {
                 (Settled::Done, _) => Ok(child),
@@ -213,13 +216,13 @@ impl Handler<Remove> for Supervisor {
 }
 
 impl Handler<RemoveAndWait> for Supervisor {
-    type Result = ResponseFuture<Result<(), RemoveError>>;
+    type Result = Reply<Result<(), RemoveError>>;
 
     fn handle(&mut self, message: RemoveAndWait, ctx: &mut Self::Context) -> Self::Result {
         let RemoveAndWait { token, timeout } = message;
         let until: Option<Instant> = timeout.and_then(|timeout| now().checked_add(timeout));
         let progress = self.running(ctx).request(token, Request::Remove, ctx);
-        Box::pin(async move {
+        Reply::when(async move {
             let Some(stopped) = progress? else { return Ok(()) };
             let answer = match until {
                 Some(until) => timeout_at(until, answered(stopped)).await,
@@ -242,9 +245,9 @@ impl Supervisor {
         token: ChildToken,
         request: Request,
         ctx: &mut Context<Self>,
-    ) -> ResponseFuture<Result<(), ChildError>> {
+    ) -> Reply<Result<(), ChildError>> {
         let progress = self.running(ctx).request(token, request, ctx);
-        Box::pin(async move { carried_out(progress?).await })
+        Reply::when(async move { carried_out(progress?).await })
     }
 }
 
@@ -258,7 +261,7 @@ async fn carried_out(answer: Option<oneshot::Receiver<Answer>>) -> Result<(), Ch
 }
 
 impl<A: Actor<Context = Context<A>>> Handler<Replace<A>> for Supervisor {
-    type Result = ResponseFuture<Result<(), ReplaceError>>;
+    type Result = Reply<Result<(), ReplaceError>>;
 
     fn handle(
         &mut self,
@@ -266,12 +269,12 @@ impl<A: Actor<Context = Context<A>>> Handler<Replace<A>> for Supervisor {
         ctx: &mut Self::Context,
     ) -> Self::Result {
         let progress = self.running(ctx).replace(token, spec, ctx);
-        Box::pin(async move { Ok(carried_out(progress?).await?) })
+        Reply::when(async move { Ok(carried_out(progress?).await?) })
     }
 }
 
 impl Handler<Restart> for Supervisor {
-    type Result = ResponseFuture<Result<(), ChildError>>;
+    type Result = Reply<Result<(), ChildError>>;
 
     fn handle(&mut self, Restart(token): Restart, ctx: &mut Self::Context) -> Self::Result {
         self.child_request(token, Request::Restart, ctx)
@@ -279,7 +282,7 @@ impl Handler<Restart> for Supervisor {
 }
 
 impl Handler<Terminate> for Supervisor {
-    type Result = ResponseFuture<Result<(), ChildError>>;
+    type Result = Reply<Result<(), ChildError>>;
 
     fn handle(&mut self, Terminate(token): Terminate, ctx: &mut Self::Context) -> Self::Result {
         self.child_request(token, Request::Terminate, ctx)
@@ -287,7 +290,7 @@ impl Handler<Terminate> for Supervisor {
 }
 
 impl Handler<Kill> for Supervisor {
-    type Result = ResponseFuture<Result<(), ChildError>>;
+    type Result = Reply<Result<(), ChildError>>;
 
     fn handle(&mut self, Kill(token): Kill, ctx: &mut Self::Context) -> Self::Result {
         self.child_request(token, Request::Kill, ctx)
@@ -311,10 +314,10 @@ impl Handler<Status> for Supervisor {
 }
 
 impl Handler<Tree> for Supervisor {
-    type Result = ResponseFuture<TreeNode>;
+    type Result = Reply<TreeNode>;
 
     fn handle(&mut self, Tree: Tree, ctx: &mut Self::Context) -> Self::Result {
-        Box::pin(self.running(ctx).tree())
+        Reply::when(self.running(ctx).tree())
     }
 }
 
@@ -349,6 +352,30 @@ impl Handler<Join> for Supervisor {
 
     fn handle(&mut self, Join: Join, ctx: &mut Self::Context) -> Self::Result {
         AtItsEnd(Arc::clone(&self.running(ctx).blueprint))
+    }
+}
+
+/// An answer that comes later. Nothing is kept for one who does not wait for it any more.
+#[expect(missing_debug_implementations, reason = "public to the compiler only")]
+pub struct Reply<T>(Pin<Box<dyn Future<Output = T>>>);
+
+impl<T> Reply<T> {
+    fn when(answer: impl Future<Output = T> + 'static) -> Self {
+        Self(Box::pin(answer))
+    }
+}
+
+impl<M: Message> MessageResponse<Supervisor, M> for Reply<M::Result> {
+    fn handle(self, _ctx: &mut Context<Supervisor>, sender: Option<OneshotSender<M::Result>>) {
+        let Some(mut sender) = sender else { return };
+        actix_rt::spawn(async move {
+            let answer = match select(self.0, pin!(sender.closed())).await {
+                Either::Left((answer, _)) => answer,
+                Either::Right(_) => return,
+            };
+            // Who has gone away since needs no answer.
+            let _ = sender.send(answer);
+        });
     }
 }
 

@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{
     Supervisor,
-    blueprint::{Blueprint, Declared},
+    blueprint::{Blueprint, Declared, push_open},
 };
 use crate::{
     child::{self, Handle, LeftBehind, Notice, TakenOn, panics},
@@ -48,7 +48,7 @@ pub(super) struct Shell {
     /// A `Tick` is on its way through the inbox.
     ticking: bool,
     timer: Option<(Instant, SpawnHandle)>,
-    pub(super) waiting: HashMap<u64, Vec<(Wait, oneshot::Sender<Answer>)>>,
+    pub(super) waiting: HashMap<(u64, Wait), Vec<oneshot::Sender<Answer>>>,
     actions: Vec<Action>,
     /// Sent when all actions have been carried out, so that they are true (I4).
     pub(super) answers: Vec<(oneshot::Sender<Answer>, Answer)>,
@@ -201,7 +201,7 @@ impl Shell {
 
     pub(super) fn wait(&mut self, child: u64, wait: Wait) -> oneshot::Receiver<Answer> {
         let (sender, receiver) = oneshot::channel();
-        self.waiting.entry(child).or_default().push((wait, sender));
+        push_open(self.waiting.entry((child, wait)).or_default(), sender);
         receiver
     }
 
