@@ -25,19 +25,20 @@ pub use self::{context::SupervisedContext, panics::install_panic_hook, service::
 pub(crate) use self::{
     context::current,
     incarnation::Handle,
-    kept::AnyKept,
-    link::{Calls, LeftBehind, Link, Nested, Notice, Parent},
+    kept::{AnyKept, Job},
+    link::{Calls, LeftBehind, Link, Nested, Notice, Parent, Running},
 };
 use self::{
-    kept::{Factory, Kept, Recipe, Untaken},
+    kept::{Factory, Kept, Manners, Untaken},
     panics::Guarded,
 };
 use crate::{
     backoff::Backoff,
-    error::{ReplaceError, SpecError},
+    error::{PlacementError, ReplaceError, SpecError},
     failure::{BoxError, Exit, Failure},
     info::ChildKind,
-    machine::Terms,
+    machine::{Elsewhere, Terms},
+    placement::Placement,
     policy::{AutoShutdown, Decision, RestartPolicy, Shutdown, WhileDown},
     spec::{Spec, check},
     token::ChildToken,
@@ -85,6 +86,8 @@ pub struct ChildSpec<A: Actor<Context = Context<A>>> {
     backoff: Option<Backoff>,
     give_up_after: Option<u32>,
     significant: bool,
+    placement: Placement,
+    watchdog: Option<Duration>,
     decide: Option<Rule>,
 }
 
@@ -155,6 +158,8 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             backoff: None,
             give_up_after: None,
             significant: false,
+            placement: Placement::Inline,
+            watchdog: None,
             decide: None,
         }
     }
@@ -251,6 +256,33 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         self
     }
 
+    /// On which thread it runs; [`Placement::Inline`] unless set. Not for a blocking service, which has one anyway.
+    pub fn placement(mut self, place: Placement) -> Self {
+        self.placement = place;
+        self
+    }
+
+    /// Finds out when its thread is stuck; more than zero, and none unless set. For an actor or an async service that does
+    /// not run on its supervisor's thread.
+    ///
+    /// Its thread is asked from time to time whether it is free. If it does not answer within this limit, that is
+    /// [`Failure::Unresponsive`](crate::Failure::Unresponsive): the incarnation is fenced, so that it takes no more messages,
+    /// and the next one starts on another thread, with the same mailbox and address. Other children on a stuck
+    /// thread of the supervisor's [pool](Placement::Pool) move away as well, which is no failure of theirs. Only the
+    /// message in hand, and what the incarnation itself had begun, stay behind.
+    ///
+    /// Should the stuck thread ever go on, the actor is dropped there, and a
+    /// [`ChildCameBack`](crate::EventKind::ChildCameBack) event says so. Until then it is counted in
+    /// [`SupervisorStatus::left_behind`](crate::SupervisorStatus::left_behind) and in the
+    /// [`StopReport`](crate::StopReport::unstopped). It never holds up a stop.
+    ///
+    /// Choose a limit that is longer than anything that a handler may rightly do in one go. It is measured on tokio's clock:
+    /// with that paused in a test, real threads have no time at all to answer.
+    pub fn watchdog(mut self, limit: Duration) -> Self {
+        self.watchdog = Some(limit);
+        self
+    }
+
     /// What becomes of messages while it is [down](WhileDown); [`WhileDown::Queue`] unless set. Before its first start
     /// they are always kept.
     pub fn while_down(mut self, senders: WhileDown) -> Self {
@@ -285,6 +317,18 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         let allowed = "less than a quarter of usize::MAX";
         check(capacity < CAPACITY_LIMIT, of, "mailbox_capacity", &capacity, allowed)?;
         check(self.give_up_after != Some(0), of, "give_up_after", &0, "one or more")?;
+        let can_be_placed =
+            self.kind != ChildKind::Blocking || matches!(self.placement, Placement::Inline);
+        let allowed = "only Inline for a blocking service, which has a thread of its own";
+        check(can_be_placed, of, "placement", &self.placement, allowed)?;
+        let limit = &self.watchdog;
+        check(*limit != Some(Duration::ZERO), of, "watchdog", limit, "more than zero")?;
+        let can_be_watched = match self.kind {
+            ChildKind::Actor | ChildKind::Service => !matches!(self.placement, Placement::Inline),
+            ChildKind::Blocking | ChildKind::Supervisor => false,
+        };
+        let allowed = "only for an actor or an async service whose placement is not Inline";
+        check(limit.is_none() || can_be_watched, of, "watchdog", limit, allowed)?;
         let ends = self.policy != RestartPolicy::Permanent;
         let allowed = "only for a child that ends: a transient or a temporary one";
         check(!self.significant || ends, of, "significant", &true, allowed)?;
@@ -300,16 +344,14 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             return Err(error);
         }
         let (name, terms) = (Arc::from(self.name.as_str()), self.terms(supervisor));
-        let recipe = Recipe {
-            factory: self.factory.into_inner(),
-            drain: self.drain,
-            while_down: self.while_down,
-        };
+        let manners = Manners { drain: self.drain, while_down: self.while_down };
         let (addr, intake) = (self.addr.downgrade(), self.mailbox.take());
-        let kept = Arc::new(Kept::new(intake, addr, recipe, self.nested.clone()));
+        let factory = self.factory.into_inner();
+        let kept = Arc::new(Kept::new(intake, addr, factory, manners, self.nested.clone()));
         let calls = self.calls.map(|calls| calls.get_or_init(Calls::default).clone());
         let (nested, decide) = (self.nested, self.decide);
-        Ok(TakenOn { name, terms, kept, nested, decide, calls })
+        let placement = self.placement;
+        Ok(TakenOn { name, terms, kept, nested, decide, placement, calls })
     }
 
     fn terms(&self, supervisor: &Spec) -> Terms {
@@ -327,12 +369,36 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             backoff: self.backoff.clone().map(Box::new),
             give_up_after: self.give_up_after,
             significant: self.significant,
+            elsewhere: self.elsewhere().map(Box::new),
+        }
+    }
+
+    fn elsewhere(&self) -> Option<Elsewhere> {
+        match self.placement {
+            Placement::Inline => None,
+            Placement::Arbiter(_) | Placement::Dedicated | Placement::Pool => {
+                Some(Elsewhere { watchdog: self.watchdog })
+            }
+        }
+    }
+
+    /// Whether there is a thread where it is to run.
+    pub(crate) fn has_a_place(&self) -> Result<(), PlacementError> {
+        match &self.placement {
+            Placement::Arbiter(arbiter) if !arbiter.alive() => Err(PlacementError::ArbiterStopped),
+            Placement::Arbiter(_) | Placement::Inline | Placement::Dedicated | Placement::Pool => {
+                Ok(())
+            }
         }
     }
 
     /// Puts this in the place of the spec by which a child was taken on.
     pub(crate) fn replace(self, old: &mut TakenOn, supervisor: &Spec) -> Result<(), ReplaceError> {
         if let Err(error) = self.check(supervisor) {
+            panics::discard(self);
+            return Err(error.into());
+        }
+        if let Err(error) = self.has_a_place() {
             panics::discard(self);
             return Err(error.into());
         }
@@ -350,12 +416,9 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             // One call at a time, also where the last one was begun by the old spec.
             let _ = calls.set(of_old.clone());
         }
-        let recipe = Recipe {
-            factory: self.factory.into_inner(),
-            drain: self.drain,
-            while_down: self.while_down,
-        };
-        kept.replace(recipe, self.capacity);
+        old.placement = self.placement;
+        let manners = Manners { drain: self.drain, while_down: self.while_down };
+        kept.replace(self.factory.into_inner(), manners, self.capacity);
         Ok(())
     }
 
@@ -379,6 +442,7 @@ pub(crate) struct TakenOn {
     pub(crate) kept: Arc<dyn AnyKept>,
     pub(crate) nested: Option<Arc<dyn Nested>>,
     pub(crate) decide: Option<Rule>,
+    pub(crate) placement: Placement,
     /// If it is a blocking service.
     pub(crate) calls: Option<Calls>,
 }
@@ -463,6 +527,8 @@ impl<A: Actor<Context = Context<A>>> fmt::Debug for ChildSpec<A> {
             .field("backoff", &self.backoff)
             .field("give_up_after", &self.give_up_after)
             .field("significant", &self.significant)
+            .field("placement", &self.placement)
+            .field("watchdog", &self.watchdog)
             .finish_non_exhaustive()
     }
 }

@@ -34,12 +34,24 @@ pub enum AddError {
     /// The child's spec makes no sense.
     #[error(transparent)]
     Spec(#[from] SpecError),
+    /// There is nowhere to run it.
+    #[error(transparent)]
+    Placement(#[from] PlacementError),
     /// `AddAndWait` only: its first start failed, and it was not kept.
     #[error("the first start failed: {0}")]
     Start(#[source] Failure),
     /// `AddAndWait` only: a `Remove` or a `Terminate` came before it was ready.
     #[error("it was asked to stop before it was ready")]
     Interrupted,
+}
+
+/// Why a child cannot run where its spec says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlacementError {
+    /// The arbiter of its [`Placement::Arbiter`](crate::Placement::Arbiter) has stopped.
+    #[error("placement: the arbiter has stopped")]
+    ArbiterStopped,
 }
 
 /// Why [`Remove`](crate::Remove) or [`RemoveAndWait`](crate::RemoveAndWait) failed.
@@ -95,6 +107,9 @@ pub enum ReplaceError {
     /// The new spec makes no sense.
     #[error(transparent)]
     Spec(#[from] SpecError),
+    /// There is nowhere to run it.
+    #[error(transparent)]
+    Placement(#[from] PlacementError),
     /// As for a [`Restart`](crate::Restart).
     #[error(transparent)]
     Child(#[from] ChildError),

@@ -101,6 +101,16 @@ pub enum EventKind {
         /// Whether its thread was left behind, since it cannot be dropped; else it was dropped.
         left_behind: bool,
     },
+    /// A stuck thread that was left behind goes on, and what was left of the child's old incarnation has been dropped there.
+    #[non_exhaustive]
+    ChildCameBack {
+        /// The child's name.
+        name: String,
+        /// Its token.
+        token: ChildToken,
+        /// How long it was gone, from the time when its thread was given up.
+        after: Duration,
+    },
     /// Too much has failed: nothing is restarted until the pause is over. (suture's word for the supervisor's pause; a
     /// child's [`Backoff`](crate::Backoff) has no event.)
     BackoffEntered {
@@ -160,6 +170,7 @@ impl EventKind {
             Self::ChildEnded { .. } => "ChildEnded",
             Self::ChildStopped { .. } => "ChildStopped",
             Self::StopTimeout { .. } => "StopTimeout",
+            Self::ChildCameBack { .. } => "ChildCameBack",
             Self::BackoffEntered { .. } => "BackoffEntered",
             Self::BackoffLeft => "BackoffLeft",
             Self::LimitReached { .. } => "LimitReached",
@@ -190,9 +201,10 @@ impl EventKind {
             Self::SupervisorStopped { failure: Some(_), .. } => Level::Error,
             Self::SupervisorStopped { unstopped: 1.., .. } => Level::Warn,
             Self::SupervisorStopped { .. } => Level::Info,
-            Self::ChildFailed { .. } | Self::StopTimeout { .. } | Self::ChildStopped { .. } => {
-                Level::Warn
-            }
+            Self::ChildFailed { .. }
+            | Self::StopTimeout { .. }
+            | Self::ChildCameBack { .. }
+            | Self::ChildStopped { .. } => Level::Warn,
             Self::BackoffEntered { .. } | Self::LimitReached { .. } => Level::Error,
         }
     }
@@ -231,6 +243,12 @@ impl fmt::Display for EventKind {
             }
             Self::StopTimeout { left_behind: true, .. } => {
                 f.write_str("did not stop in time and was left behind, its thread still running")
+            }
+            Self::ChildCameBack { after, .. } => {
+                write!(
+                    f,
+                    "an incarnation that was given up came back after {after:.1?}, and is gone"
+                )
             }
             Self::BackoffEntered { pause } => {
                 write!(f, "too many failures, nothing is restarted for {pause:.1?}")

@@ -23,6 +23,10 @@ pub enum Failure {
     Killed,
     /// It was not ready within its [`start_timeout`](crate::ChildSpec::start_timeout).
     StartTimeout(Duration),
+    /// Its thread did not answer for this long: see [`ChildSpec::watchdog`](crate::ChildSpec::watchdog).
+    Unresponsive(Duration),
+    /// The arbiter that it ran on, or was to run on, was stopped.
+    ArbiterStopped,
     /// A supervisor has given up over a failure of one of its children: that is its own failure.
     ///
     /// `last`, which is its source too, leads down to the first failure, level by level.
@@ -47,6 +51,8 @@ impl fmt::Display for Failure {
             Self::Stopped => f.write_str("stopped by itself"),
             Self::Killed => f.write_str("killed"),
             Self::StartTimeout(limit) => write!(f, "not ready within {limit:?}"),
+            Self::Unresponsive(time) => write!(f, "unresponsive for {time:?}"),
+            Self::ArbiterStopped => f.write_str("its arbiter was stopped"),
             Self::LimitReached { path: [supervisor, child], last, .. } => {
                 write!(f, "{supervisor} gave up over its child {child}: {last}")
             }
@@ -60,7 +66,12 @@ impl Error for Failure {
         match self {
             Self::Error(error) => error.source(),
             Self::LimitReached { last, .. } => Some(&**last),
-            Self::Panic(_) | Self::Stopped | Self::Killed | Self::StartTimeout(_) => None,
+            Self::Panic(_)
+            | Self::Stopped
+            | Self::Killed
+            | Self::StartTimeout(_)
+            | Self::Unresponsive(_)
+            | Self::ArbiterStopped => None,
         }
     }
 }

@@ -165,6 +165,8 @@ pub struct SupervisorStatus {
     pub children: ChildCounts,
     /// How many times its children were started again, on request too: the sum over those listed.
     pub restarts: u64,
+    /// How many threads, here and of nested supervisors that have ended, are stuck in what was left behind on them.
+    pub left_behind: usize,
 }
 
 /// A supervisor and all that is below it, as [`Tree`](crate::Tree) tells it.

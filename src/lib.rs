@@ -120,6 +120,7 @@ mod failure;
 mod info;
 mod machine;
 mod messages;
+mod placement;
 mod policy;
 mod signals;
 mod spec;
@@ -131,7 +132,7 @@ pub use tokio_util::sync::CancellationToken;
 pub use crate::{
     backoff::Backoff,
     child::{Child, ChildSpec, ServiceActor, SupervisedContext, install_panic_hook},
-    error::{AddError, ChildError, RemoveError, ReplaceError, SpecError},
+    error::{AddError, ChildError, PlacementError, RemoveError, ReplaceError, SpecError},
     event::{EndReason, Event, EventKind},
     failure::{BoxError, Exit, Failure, PanicInfo},
     info::{
@@ -142,6 +143,7 @@ pub use crate::{
         Add, AddAndWait, Join, Kill, List, Remove, RemoveAndWait, Replace, Restart, Resume, Status,
         Stop, Subscribe, Terminate, Tree,
     },
+    placement::Placement,
     policy::{
         AutoShutdown, Decision, OnLimit, OnPanic, RestartPolicy, Shutdown, ShutdownOrder,
         StartFailure, Strategy, WhileDown,

@@ -18,14 +18,15 @@ mod stop;
 #[cfg(test)]
 mod tests;
 mod view;
+mod watch;
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 pub(crate) use self::protocol::{
-    Action, End, Forced, Input, Listed, Progress, Refusal, Request, Settings, Settled, StopCause,
-    Terms, Wait,
+    Action, Elsewhere, End, Forced, Input, Listed, Progress, Refusal, Request, Settings, Settled,
+    StopCause, Terms, Wait,
 };
 use self::{
     child::{Slot, State, Then},
@@ -102,13 +103,15 @@ impl Machine {
             Input::Exited { child, life, exit, decision } => {
                 self.exited(child, life, exit, decision, now, out);
             }
+            Input::Alive { child, life } => self.alive(child, life, now),
+            Input::Move { child, life } => self.move_away(child, life, out),
             Input::Resume => {
                 if let Phase::Paused { .. } = self.phase {
                     self.leave_pause(now, out);
                 }
             }
             Input::Stop => self.begin_stop(StopCause::Asked, now, out),
-            Input::Kill => self.kill_all(out),
+            Input::Kill => self.kill_all(now, out),
             Input::Tick => self.tick(now, out),
         }
         self.go_on(now, out);
@@ -131,6 +134,7 @@ impl Machine {
         let limit = self.children.get(child).and_then(|child| child.terms.start_timeout);
         let limit = self.limit(limit, now);
         let life = self.children.next_life(child, State::Starting { limit });
+        self.watch(child, now);
         out.push(Action::Start { child, life });
     }
 
@@ -172,7 +176,12 @@ impl Machine {
             return; // I3
         }
         match child.state {
-            State::Stopping { then, .. } => self.stopped(id, then, decision, now, out),
+            State::Stopping { then, limit, overdue, killed } => {
+                if overdue && killed && limit.is_some() {
+                    out.push(Action::StopTimeout { child: id, left_behind: false });
+                }
+                self.stopped(id, then, decision, now, out);
+            }
             State::Starting { .. }
             | State::Running
             | State::BackingOff { .. }
@@ -217,7 +226,9 @@ impl Machine {
             }
             Then::Regroup => self.regroup(child, now, out),
             Then::Shutdown => self.release(child, out),
-            Then::Fail(forced) => self.failed(child, Some(forced), decision, now, out),
+            Then::Fail(forced) => {
+                self.failed(child, Some(forced), ExitClass::Failed, decision, now, out);
+            }
         }
         out.push(Action::Settle { child, wait: Wait::Stopped, outcome: Settled::Done });
     }
@@ -244,8 +255,12 @@ impl Machine {
                 self.end(id, End::Failed, out);
                 self.begin_stop(StopCause::TerminateTree { child: id }, now, out);
             }
-            ExitClass::Failed => self.failed(id, None, decision, now, out),
-            ExitClass::Stopped if self.keeps(id, exit) => self.failed(id, None, decision, now, out),
+            ExitClass::Failed | ExitClass::Stranded => {
+                self.failed(id, None, exit, decision, now, out);
+            }
+            ExitClass::Stopped if self.keeps(id, exit) => {
+                self.failed(id, None, exit, decision, now, out);
+            }
             ExitClass::Stopped => self.ended(id, End::Stopped, now, out),
             ExitClass::Finished => self.ended(id, End::Finished, now, out),
         }
@@ -261,7 +276,9 @@ impl Machine {
         out: &mut Vec<Action>,
     ) {
         let (as_if, end) = match exit {
-            ExitClass::Failed | ExitClass::TerminateTree => (ExitClass::Failed, End::Failed),
+            ExitClass::Failed | ExitClass::Stranded | ExitClass::TerminateTree => {
+                (ExitClass::Failed, End::Failed)
+            }
             ExitClass::Stopped => (exit, End::Stopped),
             ExitClass::Finished => (exit, End::Finished),
         };
@@ -308,15 +325,19 @@ impl Machine {
 
     fn serve_timers(&mut self, now: Instant, out: &mut Vec<Action>) {
         for _ in 0..SLICE {
-            let Some(id) = self.children.due(now) else { return };
+            let Some((slot, id)) = self.children.due(now) else { return };
             let Some(child) = self.children.get(id) else { return };
+            if child.probe.as_ref().is_some_and(|probe| probe.until == slot) {
+                self.probe_is_due(id, now, out);
+                continue;
+            }
             match child.state {
                 State::Starting { .. } => {
                     let limit = child.terms.start_timeout.unwrap_or_default();
                     self.kill(id, Then::Fail(Forced::StartTimeout(limit)), now, out);
                 }
                 State::BackingOff { .. } => self.is_due(id, now, out),
-                State::Stopping { then, .. } => self.stop_timed_out(id, then, out),
+                State::Stopping { then, .. } => self.stop_timed_out(id, then, now, out),
                 State::Running | State::Terminated => return,
             }
         }

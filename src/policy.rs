@@ -27,6 +27,8 @@ pub enum RestartPolicy {
 pub(crate) enum ExitClass {
     /// A panic or an error.
     Failed,
+    /// It has failed, and there is nowhere to start it again.
+    Stranded,
     /// It stopped by itself, without a word about restarts.
     Stopped,
     /// It said that it is done for good.
@@ -40,10 +42,12 @@ impl RestartPolicy {
     pub(crate) fn restarts(self, exit: ExitClass) -> bool {
         match (self, exit) {
             (_, ExitClass::Finished | ExitClass::TerminateTree) => false,
-            (Self::Permanent, ExitClass::Failed | ExitClass::Stopped) => true,
-            (Self::Transient, ExitClass::Failed) => true,
+            (Self::Permanent, ExitClass::Failed | ExitClass::Stranded | ExitClass::Stopped) => true,
+            (Self::Transient, ExitClass::Failed | ExitClass::Stranded) => true,
             (Self::Transient, ExitClass::Stopped) => false,
-            (Self::Temporary, ExitClass::Failed | ExitClass::Stopped) => false,
+            (Self::Temporary, ExitClass::Failed | ExitClass::Stranded | ExitClass::Stopped) => {
+                false
+            }
         }
     }
 }

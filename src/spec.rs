@@ -52,6 +52,7 @@ pub struct Spec {
     pub(crate) shutdown_order: ShutdownOrder,
     pub(crate) max_children: Option<usize>,
     pub(crate) on_panic: OnPanic,
+    pub(crate) arbiters: Option<usize>,
 }
 
 impl Default for Spec {
@@ -74,6 +75,7 @@ impl Default for Spec {
             shutdown_order: ShutdownOrder::default(),
             max_children: None,
             on_panic: OnPanic::default(),
+            arbiters: None,
         }
     }
 }
@@ -145,6 +147,16 @@ impl Spec {
     #[must_use]
     pub fn on_panic(mut self, what: OnPanic) -> Self {
         self.on_panic = what;
+        self
+    }
+
+    /// How many threads it has at most for children with [`Placement::Pool`](crate::Placement::Pool), one or more; the
+    /// number of cores unless set.
+    ///
+    /// A thread is started when a child needs it, and each child goes where the fewest are. They end with the supervisor.
+    #[must_use]
+    pub fn arbiters(mut self, threads: usize) -> Self {
+        self.arbiters = Some(threads);
         self
     }
 
@@ -237,6 +249,7 @@ impl Spec {
         let threshold = self.failure_threshold;
         let sensible = threshold.is_finite() && threshold >= 0.0;
         check(sensible, of, "failure_threshold", &threshold, "zero or more, and finite")?;
+        check(self.arbiters != Some(0), of, "arbiters", &0, "one or more")?;
         let jitter = self.backoff_jitter;
         let sensible = (0.0..=1.0).contains(&jitter);
         check(sensible, of, "backoff_jitter", &jitter, "between 0.0 and 1.0")
@@ -276,6 +289,7 @@ impl fmt::Debug for Spec {
             .field("shutdown_order", &self.shutdown_order)
             .field("max_children", &self.max_children)
             .field("on_panic", &self.on_panic)
+            .field("arbiters", &self.arbiters)
             .field("event_hook", &self.event_hook.as_ref().map(|_| "Fn(&Event)"))
             .finish()
     }
@@ -292,6 +306,7 @@ mod tests {
             (Spec::default().failure_threshold(f64::NAN), "failure_threshold", "NaN"),
             (Spec::default().failure_threshold(f64::INFINITY), "failure_threshold", "inf"),
             (Spec::default().failure_threshold(-0.5), "failure_threshold", "-0.5"),
+            (Spec::default().arbiters(0), "arbiters", "0"),
             (Spec::default().backoff_jitter(-0.1), "backoff_jitter", "-0.1"),
             (Spec::default().backoff_jitter(1.1), "backoff_jitter", "1.1"),
             (Spec::default().backoff_jitter(f64::NAN), "backoff_jitter", "NaN"),

@@ -2,8 +2,10 @@
 
 mod blueprint;
 mod deeds;
+mod host;
 mod requests;
 mod shell;
+mod threads;
 
 use std::{
     fmt,

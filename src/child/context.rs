@@ -3,6 +3,7 @@
 use std::{
     any::Any,
     cell::Cell,
+    mem,
     pin::Pin,
     sync::Arc,
     task::{self, Poll},
@@ -108,23 +109,36 @@ where
     match ctx.state() {
         // `stopping` is running. After it a future that `ctx.wait` was given would come too late.
         ActorState::Stopping => ctx.terminate(),
-        ActorState::Started | ActorState::Running | ActorState::Stopped => ctx.wait(BreakOff),
+        ActorState::Started | ActorState::Running | ActorState::Stopped => {
+            ctx.wait(BreakOff { has_stopped: false })
+        }
     }
 }
 
 /// Holds up everything else in its context, until the runner sees that the actor has failed, and drops it.
-struct BreakOff;
+pub(super) struct BreakOff {
+    /// `stopped` has run, or is not to run.
+    has_stopped: bool,
+}
+
+impl BreakOff {
+    pub(super) fn silently() -> Self {
+        Self { has_stopped: true }
+    }
+}
 
 impl<A: Actor<Context = Context<A>>> ActorFuture<A> for BreakOff {
     type Output = ();
 
     fn poll(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         actor: &mut A,
         ctx: &mut Context<A>,
         _task: &mut task::Context<'_>,
     ) -> Poll<()> {
-        actor.stopped(ctx);
+        if !mem::replace(&mut self.has_stopped, true) {
+            actor.stopped(ctx);
+        }
         Poll::Pending
     }
 }

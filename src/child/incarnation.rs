@@ -29,9 +29,9 @@ use actix::{
 use log::Level;
 
 use super::{
-    context::{Entered, Scope},
+    context::{BreakOff, Entered, Scope},
     kept::{AnyKept, Kept},
-    link::Link,
+    link::{Link, Running},
     panics,
 };
 use crate::{
@@ -44,11 +44,15 @@ use crate::{
 const BUDGET: usize = 128;
 
 /// Reaches a running incarnation, from any thread.
-pub(crate) trait Handle: Send + Sync {
+pub(crate) trait Handle: Running {
     /// Asks it to stop.
     fn ask(&self);
     /// Has it dropped.
     fn kill(&self);
+    /// Has it tell its supervisor that its thread is free.
+    fn probe(&self);
+    /// Gives its thread up: it takes no more messages, and is dropped if that thread ever has the time.
+    fn fence(&self);
 }
 
 const NOTHING: u8 = 0;
@@ -59,6 +63,14 @@ const KILL: u8 = 2;
 pub(super) struct Incarnation<A: Actor<Context = Context<A>>> {
     kept: Arc<Kept<A>>,
     link: Link,
+    /// Not on its supervisor's thread.
+    elsewhere: bool,
+    /// It takes no more messages, and nobody waits for its end: its thread was given up. Set under the mailbox's lock (I1).
+    fenced: AtomicBool,
+    /// Its supervisor wants to know whether its thread is free.
+    is_asked: AtomicBool,
+    /// It has been dropped.
+    is_gone: AtomicBool,
     /// What is asked of it: `NOTHING`, `ASK` or `KILL`.
     request: AtomicU8,
     /// The runner's, once it has been polled. A lock, so that either the runner sees a request at its first
@@ -75,50 +87,49 @@ pub(super) struct Incarnation<A: Actor<Context = Context<A>>> {
 }
 
 impl<A: Actor<Context = Context<A>>> Incarnation<A> {
-    pub(super) fn start(kept: Arc<Kept<A>>, link: Link) -> Arc<dyn Handle> {
-        let incarnation = Arc::new(Self {
+    pub(super) fn new(kept: Arc<Kept<A>>, link: Link, elsewhere: bool) -> Arc<Self> {
+        Arc::new(Self {
             kept,
             link,
+            elsewhere,
+            fenced: AtomicBool::new(false),
+            is_asked: AtomicBool::new(elsewhere),
+            is_gone: AtomicBool::new(false),
             request: AtomicU8::new(NOTHING),
             waker: Mutex::new(None),
             conclusion: Mutex::new(None),
             broken: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
-        });
+        })
+    }
+
+    /// Starts it on this thread.
+    pub(super) fn run(self: Arc<Self>) {
         let mut ctx = Context::new();
-        if let Some(intake) = &*incarnation.kept.intake() {
+        if let Some(intake) = &*self.kept.intake() {
             *ctx.parts() = ContextParts::new(intake.receiver.sender_producer());
         }
         // A supervisor says itself when it is ready.
-        let announced = incarnation.kept.nested.is_some();
-        ctx.spawn(Pump { incarnation: Arc::clone(&incarnation), announced });
+        let announced = self.kept.nested.is_some();
+        ctx.spawn(Pump { incarnation: Arc::clone(&self), announced });
         ctx.spawn(Presence);
-        match incarnation.make(&mut ctx) {
+        match self.make(&mut ctx) {
             Ok(actor) => {
                 let future = Some(ctx.into_future(actor));
-                let incarnation = Arc::clone(&incarnation);
-                actix_rt::spawn(Runner { incarnation, future, registered: false });
+                actix_rt::spawn(Runner { incarnation: self, future, registered: false });
             }
             Err(outcome) => {
                 // What the factory has spawned in it.
                 let dropped = panics::catch(move || drop(ctx));
-                incarnation.end(Some(outcome), Ok(()), dropped);
+                self.end(Some(outcome), Ok(()), dropped);
             }
         }
-        incarnation
     }
 
     fn make(self: &Arc<Self>, ctx: &mut Context<A>) -> Result<A, Outcome> {
         let _entered = Entered::new(Arc::clone(self) as Arc<dyn Scope>);
-        let mut recipe = self.kept.recipe();
-        // Nothing is started of a child that has ended.
-        let recipe = recipe.as_mut().ok_or(Outcome::Finished)?;
-        let actor = match panics::catch(|| (recipe.factory)(ctx)) {
-            Ok(Ok(actor)) => actor,
-            Ok(Err(error)) => return Err(Outcome::Failed(Failure::error(error))),
-            Err(panic) => return Err(Outcome::Failed(Failure::Panic(panic))),
-        };
+        let actor = self.kept.make(ctx)?;
         match self.take_conclusion() {
             Some(failed @ (Outcome::Failed(_) | Outcome::TerminateTree(_))) => {
                 panics::discard(actor);
@@ -156,6 +167,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
                 None => panics::log(Level::Warn, format_args!("a supervisor {panic}")),
             }
         }
+        self.is_gone.store(true, Ordering::Release);
         if self.link.parent.is_none() {
             self.kept.close();
         }
@@ -168,6 +180,10 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
     fn request(&self, request: u8) {
         // A kill is not taken back by a later, gentler request.
         self.request.fetch_max(request, Ordering::AcqRel);
+        self.wake();
+    }
+
+    fn wake(&self) {
         if let Some(waker) = &*self.waker() {
             waker.wake_by_ref();
         }
@@ -190,6 +206,12 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
     }
 }
 
+impl<A: Actor<Context = Context<A>>> Running for Incarnation<A> {
+    fn is_running(&self) -> bool {
+        !self.is_gone.load(Ordering::Acquire)
+    }
+}
+
 impl<A: Actor<Context = Context<A>>> Handle for Incarnation<A> {
     fn ask(&self) {
         self.request(ASK);
@@ -197,6 +219,18 @@ impl<A: Actor<Context = Context<A>>> Handle for Incarnation<A> {
 
     fn kill(&self) {
         self.request(KILL);
+    }
+
+    fn probe(&self) {
+        self.is_asked.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    fn fence(&self) {
+        let intake = self.kept.intake();
+        self.fenced.store(true, Ordering::Relaxed);
+        drop(intake);
+        self.kill();
     }
 }
 
@@ -248,6 +282,10 @@ impl<A: Actor<Context = Context<A>>> Future for Runner<A> {
             ASK => this.pass_on_stop(),
             _ => return this.end(Some(Outcome::Failed(Failure::Killed)), Ok(())),
         }
+        if this.incarnation.is_asked.load(Ordering::Relaxed) {
+            this.incarnation.is_asked.store(false, Ordering::Relaxed);
+            this.incarnation.link.alive();
+        }
         let Some(future) = &mut this.future else { return Poll::Ready(()) };
         let entered = Entered::new(Arc::clone(&this.incarnation) as Arc<dyn Scope>);
         let polled = panics::catch(|| Pin::new(&mut *future).poll(task));
@@ -276,8 +314,8 @@ impl<A: Actor<Context = Context<A>>> Runner<A> {
     fn pass_on_stop(&mut self) {
         let Some(future) = &mut self.future else { return };
         let kept = &self.incarnation.kept;
-        let drains = kept.recipe().as_ref().is_some_and(|recipe| recipe.drain)
-            && kept.intake().as_mut().is_some_and(|intake| intake.set_apart());
+        let drains =
+            kept.manners().drain && kept.intake().as_mut().is_some_and(|intake| intake.set_apart());
         match drains {
             true => self.incarnation.draining.store(true, Ordering::Relaxed),
             false => future.ctx().stop(),
@@ -299,10 +337,38 @@ impl<A: Actor<Context = Context<A>>> Runner<A> {
 }
 
 impl<A: Actor<Context = Context<A>>> Drop for Runner<A> {
-    /// The thread's system was stopped under it, or it has ended already.
+    /// Its arbiter was stopped under it, unless it has ended already.
     fn drop(&mut self) {
-        if let Err(panic) = self.discard() {
-            panics::log(Level::Error, format_args!("an actor's `Drop` {panic}"));
+        if self.future.is_some() {
+            let _ = self.end(Some(Outcome::Failed(Failure::ArbiterStopped)), Ok(()));
+        }
+    }
+}
+
+/// An incarnation that is to start on another thread, unless that is gone first.
+pub(super) struct Launch<A: Actor<Context = Context<A>>>(Option<Arc<Incarnation<A>>>);
+
+impl<A: Actor<Context = Context<A>>> Launch<A> {
+    pub(super) fn of(incarnation: Arc<Incarnation<A>>) -> Self {
+        Self(Some(incarnation))
+    }
+
+    pub(super) fn run(mut self) {
+        let Some(incarnation) = self.0.take() else { return };
+        match incarnation.take_request() {
+            KILL => incarnation.end(Some(Outcome::Failed(Failure::Killed)), Ok(()), Ok(())),
+            request => {
+                incarnation.request(request);
+                incarnation.run();
+            }
+        }
+    }
+}
+
+impl<A: Actor<Context = Context<A>>> Drop for Launch<A> {
+    fn drop(&mut self) {
+        if let Some(incarnation) = self.0.take() {
+            incarnation.end(Some(Outcome::Failed(Failure::ArbiterStopped)), Ok(()), Ok(()));
         }
     }
 }
@@ -320,27 +386,40 @@ impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Pump<A> {
     type Output = ();
 
     fn poll(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         actor: &mut A,
         ctx: &mut Context<A>,
         task: &mut task::Context<'_>,
     ) -> Poll<()> {
-        if !mem::replace(&mut self.announced, true) {
-            self.incarnation.link.ready();
+        let Self { incarnation, announced } = self.get_mut();
+        if !mem::replace(announced, true) {
+            incarnation.link.ready();
         }
-        let mut intake = self.incarnation.kept.intake();
-        let Some(intake) = &mut *intake else { return Poll::Pending };
+        let mut held = (!incarnation.elsewhere).then(|| incarnation.kept.intake());
         for _ in 0..BUDGET {
             if ctx.waiting() {
                 return Poll::Pending;
             }
-            if self.incarnation.draining.load(Ordering::Relaxed) && intake.is_drained() {
-                self.incarnation.draining.store(false, Ordering::Relaxed);
+            let mut momentary = None;
+            let intake = match &mut held {
+                Some(held) => held,
+                None => momentary.insert(incarnation.kept.intake()),
+            };
+            let Some(intake) = intake.as_mut() else { return Poll::Pending };
+            if incarnation.fenced.load(Ordering::Relaxed) {
+                ctx.wait(BreakOff::silently());
+                return Poll::Pending;
+            }
+            if incarnation.draining.load(Ordering::Relaxed) && intake.is_drained() {
+                incarnation.draining.store(false, Ordering::Relaxed);
                 ctx.stop();
                 return Poll::Pending;
             }
             match intake.next(task) {
-                Poll::Ready(Some(mut envelope)) => envelope.handle(actor, ctx),
+                Poll::Ready(Some(mut envelope)) => {
+                    drop(momentary);
+                    envelope.handle(actor, ctx);
+                }
                 Poll::Ready(None) | Poll::Pending => return Poll::Pending,
             }
         }

@@ -16,14 +16,21 @@ use futures::{future::poll_fn, stream::Stream, task::noop_waker_ref};
 use tokio::task::AbortHandle;
 
 use super::{
-    incarnation::{Handle, Incarnation},
+    incarnation::{Handle, Incarnation, Launch},
     link::{Link, Nested},
-    panics::discard,
+    panics::{self, discard},
 };
-use crate::{failure::BoxError, info::HasAddr, policy::WhileDown};
+use crate::{
+    failure::{BoxError, Failure, Outcome},
+    info::HasAddr,
+    policy::WhileDown,
+};
 
 /// Makes an incarnation's actor.
 pub(super) type Factory<A> = Box<dyn FnMut(&mut Context<A>) -> Result<A, BoxError> + Send>;
+
+/// Something to do on another thread.
+pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// How many messages are dropped in one go while a child is down.
 const REJECT_SLICE: usize = 128;
@@ -32,6 +39,8 @@ const REJECT_SLICE: usize = 128;
 pub(crate) trait AnyKept: HasAddr {
     /// Starts an incarnation on this thread. If that fails, the link tells of its end.
     fn start(self: Arc<Self>, link: Link) -> Arc<dyn Handle>;
+    /// An incarnation that starts where the job is run. If the job is dropped instead, the link tells so.
+    fn start_elsewhere(self: Arc<Self>, link: Link) -> (Arc<dyn Handle>, Job);
     /// No incarnation will start for some time. It may be told so again, when its recipe was replaced.
     fn down(self: Arc<Self>);
     /// An `Arc<Kept<A>>`.
@@ -43,14 +52,24 @@ pub(crate) trait AnyKept: HasAddr {
 pub(super) struct Kept<A: Actor<Context = Context<A>>> {
     addr: WeakAddr<A>,
     intake: Mutex<Option<Intake<A>>>,
-    recipe: Mutex<Option<Recipe<A>>>,
+    recipe: Mutex<Recipe<A>>,
     /// If it is a supervisor: what the one above it needs.
     pub(super) nested: Option<Arc<dyn Nested>>,
 }
 
 /// What a spec says about all incarnations. It can be replaced.
-pub(super) struct Recipe<A: Actor<Context = Context<A>>> {
-    pub(super) factory: Factory<A>,
+struct Recipe<A: Actor<Context = Context<A>>> {
+    /// `None` while it is in use, which may be for ever, and once the mailbox was closed.
+    factory: Option<Factory<A>>,
+    manners: Manners,
+    /// How often it was replaced. What was in use meanwhile does not come back.
+    edition: u32,
+    closed: bool,
+}
+
+/// How incarnations are treated.
+#[derive(Clone, Copy)]
+pub(super) struct Manners {
     pub(super) drain: bool,
     pub(super) while_down: WhileDown,
 }
@@ -70,23 +89,61 @@ impl<A: Actor<Context = Context<A>>> Kept<A> {
     pub(super) fn new(
         intake: Option<Intake<A>>,
         addr: WeakAddr<A>,
-        recipe: Recipe<A>,
+        factory: Factory<A>,
+        manners: Manners,
         nested: Option<Arc<dyn Nested>>,
     ) -> Self {
-        let (intake, recipe) = (Mutex::new(intake), Mutex::new(Some(recipe)));
-        Self { addr, intake, recipe, nested }
+        let recipe = Recipe { factory: Some(factory), manners, edition: 0, closed: false };
+        Self { addr, intake: Mutex::new(intake), recipe: Mutex::new(recipe), nested }
     }
 
-    /// How its incarnations are made and treated; `None` once the mailbox was closed.
-    ///
-    /// The lock is held while the factory runs.
-    pub(super) fn recipe(&self) -> MutexGuard<'_, Option<Recipe<A>>> {
+    /// Never held while the user's code runs.
+    fn recipe(&self) -> MutexGuard<'_, Recipe<A>> {
         self.recipe.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn manners(&self) -> Manners {
+        self.recipe().manners
+    }
+
+    /// Makes an actor. Without a factory there is an outcome at once.
+    pub(super) fn make(&self, ctx: &mut Context<A>) -> Result<A, Outcome> {
+        let (factory, edition) = {
+            let mut recipe = self.recipe();
+            (recipe.factory.take(), recipe.edition)
+        };
+        let Some(mut factory) = factory else {
+            // Nothing is started of a child that has ended.
+            let closed = self.recipe().closed;
+            let stuck = "an earlier incarnation is still in its factory";
+            return Err(if closed { Outcome::Finished } else { failed(stuck) });
+        };
+        let made = panics::catch(|| factory(ctx));
+        self.put_back(factory, edition);
+        match made {
+            Ok(Ok(actor)) => Ok(actor),
+            Ok(Err(error)) => Err(failed(error)),
+            Err(panic) => Err(Outcome::Failed(Failure::Panic(panic))),
+        }
+    }
+
+    fn put_back(&self, factory: Factory<A>, edition: u32) {
+        let mut recipe = self.recipe();
+        if !recipe.closed && recipe.edition == edition {
+            recipe.factory = Some(factory);
+            return;
+        }
+        drop(recipe);
+        discard(factory);
+    }
+
     /// From now on incarnations are made and treated in this way, with a mailbox of this capacity.
-    pub(super) fn replace(&self, recipe: Recipe<A>, capacity: Option<usize>) {
-        let old = self.recipe().replace(recipe);
+    pub(super) fn replace(&self, factory: Factory<A>, manners: Manners, capacity: Option<usize>) {
+        let mut recipe = self.recipe();
+        let old = recipe.factory.replace(factory);
+        recipe.manners = manners;
+        recipe.edition += 1;
+        drop(recipe);
         discard(old);
         if let (Some(intake), Some(capacity)) = (&mut *self.intake(), capacity) {
             intake.receiver.set_capacity(capacity);
@@ -95,11 +152,18 @@ impl<A: Actor<Context = Context<A>>> Kept<A> {
 
     /// The mailbox; `None` once it was closed.
     ///
-    /// The lock is held by the pump of the only incarnation (I1) while it is polled, handlers included,
-    /// and for a moment when nothing is polled. So nobody ever waits for it.
+    /// On the supervisor's own thread, the pump of the only incarnation (I1) holds the lock while it is polled, handlers
+    /// included. On other threads it is held for one message only, and not while that is handled. So nobody ever waits long.
     pub(super) fn intake(&self) -> MutexGuard<'_, Option<Intake<A>>> {
         // A handler's panic poisons it, and leaves it as good as before.
         self.intake.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An incarnation starts.
+    fn up(&self) {
+        if let Some(intake) = &mut *self.intake() {
+            intake.stop_rejecting();
+        }
     }
 
     /// Whether this is an `Addr<A>` of this mailbox.
@@ -116,19 +180,22 @@ impl<A: Actor<Context = Context<A>>> HasAddr for Kept<A> {
 
 impl<A: Actor<Context = Context<A>>> AnyKept for Kept<A> {
     fn start(self: Arc<Self>, link: Link) -> Arc<dyn Handle> {
-        if let Some(intake) = &mut *self.intake() {
-            intake.stop_rejecting();
-        }
-        Incarnation::start(self, link)
+        self.up();
+        let incarnation = Incarnation::new(self, link, false);
+        Arc::clone(&incarnation).run();
+        incarnation
+    }
+
+    fn start_elsewhere(self: Arc<Self>, link: Link) -> (Arc<dyn Handle>, Job) {
+        self.up();
+        let incarnation = Incarnation::new(self, link, true);
+        let launch = Launch::of(Arc::clone(&incarnation));
+        (incarnation, Box::new(move || launch.run()))
     }
 
     fn down(self: Arc<Self>) {
-        let while_down = self.recipe().as_ref().map(|recipe| recipe.while_down);
-        if while_down != Some(WhileDown::Reject) {
-            if let Some(intake) = &mut *self.intake() {
-                intake.stop_rejecting();
-            }
-            return;
+        if self.manners().while_down != WhileDown::Reject {
+            return self.up();
         }
         let kept = Arc::clone(&self);
         let rejector = actix_rt::spawn(poll_fn(move |task| match &mut *kept.intake() {
@@ -150,8 +217,11 @@ impl<A: Actor<Context = Context<A>>> AnyKept for Kept<A> {
         if let Some(intake) = closed {
             intake.discard();
         }
-        let recipe = self.recipe().take();
-        discard(recipe);
+        let mut recipe = self.recipe();
+        recipe.closed = true;
+        let factory = recipe.factory.take();
+        drop(recipe);
+        discard(factory);
         if let Some(supervisor) = &self.nested {
             supervisor.close_children();
         }
@@ -162,6 +232,10 @@ impl<A: Actor<Context = Context<A>>> Drop for Kept<A> {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+fn failed(error: impl Into<BoxError>) -> Outcome {
+    Outcome::Failed(Failure::error(error))
 }
 
 /// The mailbox of a child that nobody has taken on yet.

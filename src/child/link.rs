@@ -16,6 +16,14 @@ pub(crate) enum Notice {
     Ready { child: u64, life: u64 },
     /// An incarnation has ended, and has been dropped.
     Exited { child: u64, life: u64, outcome: Outcome },
+    /// An incarnation has answered a probe.
+    Alive { child: u64, life: u64 },
+    /// An incarnation was given up with its thread: it is as good as ended.
+    Abandoned { child: u64, life: u64 },
+    /// The thread of this incarnation was given up over another one.
+    Stranded { child: u64, life: u64 },
+    /// The threads that were to end before the supervisor have ended.
+    Joined,
     /// The supervisor above wants to know what is here and below.
     Tree(oneshot::Sender<TreeNode>),
     /// The supervisor above ends this one at once.
@@ -47,6 +55,10 @@ impl Link {
         self.tell(|child, life| Notice::Exited { child, life, outcome });
     }
 
+    pub(super) fn alive(&self) {
+        self.tell(|child, life| Notice::Alive { child, life });
+    }
+
     pub(super) fn token(&self) -> Option<ChildToken> {
         self.parent.as_ref().map(|parent| parent.token)
     }
@@ -59,16 +71,21 @@ impl Link {
     }
 }
 
+/// Something that may be running on a thread which was left behind.
+pub(crate) trait Running: Send + Sync {
+    fn is_running(&self) -> bool;
+}
+
 /// The calls of a blocking child, one at a time: by whichever incarnation, and of whichever spec.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Calls {
     turn: Arc<Mutex<()>>,
-    running: Arc<AtomicBool>,
+    is_calling: Arc<AtomicBool>,
 }
 
 /// A turn to call. The next one comes when it is dropped.
 pub(super) struct Call {
-    running: Arc<AtomicBool>,
+    is_calling: Arc<AtomicBool>,
     _turn: OwnedMutexGuard<()>,
 }
 
@@ -76,37 +93,42 @@ impl Calls {
     /// Waits for its turn; from then on the child counts as being in a call.
     pub(super) async fn turn(&self) -> Call {
         let turn = Arc::clone(&self.turn).lock_owned().await;
-        self.running.store(true, Ordering::Release);
-        Call { running: Arc::clone(&self.running), _turn: turn }
+        self.is_calling.store(true, Ordering::Release);
+        Call { is_calling: Arc::clone(&self.is_calling), _turn: turn }
     }
 
-    /// Whether a thread is in one, or about to be.
-    fn is_running(&self) -> bool {
-        self.running.load(Ordering::Acquire)
+    pub(crate) fn left_behind(&self, path: Vec<String>) -> LeftBehind {
+        LeftBehind { path, thread: Arc::clone(&self.is_calling) as Arc<dyn Running> }
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self.running.store(false, Ordering::Release);
+        self.is_calling.store(false, Ordering::Release);
     }
 }
 
-/// A blocking service that was left behind while its thread was running.
-#[derive(Clone, Debug)]
+impl Running for AtomicBool {
+    fn is_running(&self) -> bool {
+        self.load(Ordering::Acquire)
+    }
+}
+
+/// Something that was left behind while its thread was running.
+#[derive(Clone)]
 pub(crate) struct LeftBehind {
     /// Names, down from the supervisor that knows of it, without that one's own.
     pub(crate) path: Vec<String>,
-    pub(crate) calls: Calls,
+    pub(crate) thread: Arc<dyn Running>,
 }
 
 impl LeftBehind {
     pub(crate) fn is_running(&self) -> bool {
-        self.calls.is_running()
+        self.thread.is_running()
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.calls.running, &other.calls.running)
+        Arc::ptr_eq(&self.thread, &other.thread)
     }
 }
 

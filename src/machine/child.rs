@@ -20,8 +20,9 @@ pub(crate) enum State {
     /// No incarnation, and one is due.
     BackingOff { until: Until },
     /// The incarnation was asked to stop, or is being killed; `limit` is when it has taken too long,
-    /// `overdue` says that it has.
-    Stopping { then: Then, limit: Option<Slot>, overdue: bool },
+    /// `overdue` says that it has. `killed`: it was killed on a thread that may not get round to it; `limit` is when that
+    /// thread counts as stuck.
+    Stopping { then: Then, limit: Option<Slot>, overdue: bool, killed: bool },
     /// No incarnation, and none is due before somebody asks.
     Terminated,
 }
@@ -92,6 +93,13 @@ impl State {
     }
 }
 
+/// What a watchdog waits for until then: the answer to a probe, or the time to send one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Probe {
+    pub(super) until: Slot,
+    pub(super) asked: bool,
+}
+
 /// What the machine knows of one child.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Child {
@@ -107,6 +115,8 @@ pub(crate) struct Child {
     pub(crate) proven: bool,
     /// Since when its incarnation is ready, or was until it ended.
     pub(crate) ready_at: Option<Instant>,
+    /// If it has a watchdog, and an incarnation.
+    pub(crate) probe: Option<Box<Probe>>,
     /// Its failures in a row, and the delay after the last of them.
     pub(crate) row: u32,
     pub(crate) last_delay: Duration,
@@ -123,6 +133,12 @@ impl Child {
         let backoff = self.terms.backoff.as_deref();
         let healthy = backoff.map_or(HEALTHY, |backoff| backoff.healthy(self.last_delay));
         self.ready_at.is_some_and(|at| now.saturating_duration_since(at) >= healthy)
+    }
+
+    /// Whether it has taken too long to stop, and nothing can be done about it.
+    pub(super) fn is_left_behind(&self) -> bool {
+        let is_late = matches!(self.state, State::Stopping { overdue: true, limit: None, .. });
+        is_late && !self.terms.can_be_ended()
     }
 
     /// Where it is, as users see it; `None` for a child that is not listed any more.
@@ -152,6 +168,8 @@ impl Child {
         };
         Footprint {
             slot: self.state.slot(),
+            probe: self.probe.as_ref().map(|probe| probe.until),
+            left_behind: self.is_left_behind(),
             place: self.state.place(),
             shown,
             kind: self.terms.kind,
@@ -165,6 +183,8 @@ impl Child {
 #[derive(Clone, Copy)]
 pub(super) struct Footprint {
     pub(super) slot: Option<Slot>,
+    pub(super) probe: Option<Slot>,
+    pub(super) left_behind: bool,
     pub(super) place: Option<u64>,
     pub(super) shown: Option<ChildState>,
     pub(super) kind: ChildKind,

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{
     Terms,
-    child::{Child, Footprint, Slot, State, Until},
+    child::{Child, Footprint, Probe, Slot, State, Until},
 };
 use crate::info::ChildCounts;
 
@@ -24,6 +24,7 @@ pub(crate) struct Children {
     counts: ChildCounts,
     restarts: u64,
     significant: usize,
+    left_behind: usize,
     next_order: u64,
 }
 
@@ -38,6 +39,7 @@ impl Children {
             begun: false,
             proven: false,
             ready_at: None,
+            probe: None,
             row: 0,
             last_delay: Duration::ZERO,
         };
@@ -85,7 +87,16 @@ impl Children {
     }
 
     pub(crate) fn set(&mut self, id: u64, state: State) {
-        self.change(id, |child| child.state = state);
+        self.change(id, |child| {
+            child.state = state;
+            if !state.is_up() {
+                child.probe = None;
+            }
+        });
+    }
+
+    pub(crate) fn set_probe(&mut self, id: u64, probe: Option<Probe>) {
+        self.change(id, |child| child.probe = probe.map(Box::new));
     }
 
     pub(crate) fn set_terms(&mut self, id: u64, terms: Terms) {
@@ -153,9 +164,10 @@ impl Children {
         self.timers.first_key_value().map(|(slot, _)| slot.at)
     }
 
-    /// The first child whose timer is due.
-    pub(crate) fn due(&self, now: Instant) -> Option<u64> {
-        self.timers.first_key_value().filter(|(slot, _)| slot.at <= now).map(|(_, &id)| id)
+    /// The first timer that is due, and its child.
+    pub(crate) fn due(&self, now: Instant) -> Option<(Slot, u64)> {
+        let first = self.timers.first_key_value().map(|(&slot, &id)| (slot, id));
+        first.filter(|(slot, _)| slot.at <= now)
     }
 
     pub(crate) fn counts(&self) -> ChildCounts {
@@ -170,6 +182,11 @@ impl Children {
     /// How many significant children have not ended.
     pub(crate) fn significant(&self) -> usize {
         self.significant
+    }
+
+    /// How many can neither stop nor be ended.
+    pub(crate) fn left_behind(&self) -> usize {
+        self.left_behind
     }
 
     fn next_order(&mut self) -> u64 {
@@ -187,7 +204,7 @@ impl Children {
     }
 
     fn enter(&mut self, id: u64, footprint: Footprint) {
-        if let Some(slot) = footprint.slot {
+        for slot in [footprint.slot, footprint.probe].into_iter().flatten() {
             self.timers.insert(slot, id);
         }
         if let Some(place) = footprint.place {
@@ -197,7 +214,7 @@ impl Children {
     }
 
     fn erase(&mut self, footprint: Footprint) {
-        if let Some(slot) = footprint.slot {
+        for slot in [footprint.slot, footprint.probe].into_iter().flatten() {
             self.timers.remove(&slot);
         }
         if let Some(place) = footprint.place {
@@ -209,6 +226,9 @@ impl Children {
     fn count(&mut self, child: Footprint, by: i8) {
         if child.significant {
             self.significant = self.significant.wrapping_add_signed(by.into());
+        }
+        if child.left_behind {
+            self.left_behind = self.left_behind.wrapping_add_signed(by.into());
         }
         let Some(shown) = child.shown else { return };
         let by_state = self.counts.state_mut(shown);

@@ -19,6 +19,7 @@ impl Machine {
         &mut self,
         id: u64,
         forced: Option<Forced>,
+        exit: ExitClass,
         decision: Option<Decision>,
         now: Instant,
         out: &mut Vec<Action>,
@@ -44,16 +45,25 @@ impl Machine {
                 self.tell_failed(id, forced, false, now, out);
                 self.ended(id, End::Failed, now, out);
             }
-            Decision::Restart if !starts_in_vain => self.restart(id, forced, now, out),
+            Decision::Restart if !starts_in_vain => {
+                self.restart(id, forced, exit == ExitClass::Stranded, now, out);
+            }
             Decision::Restart | Decision::Escalate => self.escalate(id, forced, now, out),
         }
     }
 
-    /// The child is to come back, unless it has failed too often, or the supervisor has had enough.
-    fn restart(&mut self, id: u64, forced: Option<Forced>, now: Instant, out: &mut Vec<Action>) {
+    /// The child is to come back, unless it has failed too often or is stranded, or the supervisor has had enough.
+    fn restart(
+        &mut self,
+        id: u64,
+        forced: Option<Forced>,
+        is_stranded: bool,
+        now: Instant,
+        out: &mut Vec<Action>,
+    ) {
         let Some((row, delay)) = self.next_delay(id, now) else { return };
         self.children.note_failure(id, row, delay);
-        if self.has_given_up(id, row) {
+        if is_stranded || self.has_given_up(id, row) {
             return match self.settings.on_limit {
                 OnLimit::Escalate => self.escalate(id, forced, now, out),
                 OnLimit::Backoff => {

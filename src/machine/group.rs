@@ -123,7 +123,7 @@ impl Machine {
                 Step::Wait
             }
             // It is left behind, and starts when it has come back.
-            State::Stopping { overdue: true, .. } if !child.terms.can_be_killed() => {
+            State::Stopping { .. } if child.is_left_behind() => {
                 Step::Stage(Stage::Stopping { from, cursor: id })
             }
             State::Stopping { .. } => Step::Wait,
@@ -150,9 +150,7 @@ impl Machine {
             }
             State::Starting { .. } => Step::Wait,
             // It is being killed because it was not ready in time, or somebody asked for something else.
-            State::Stopping { overdue, .. } if !overdue || child.terms.can_be_killed() => {
-                Step::Wait
-            }
+            State::Stopping { .. } if !child.is_left_behind() => Step::Wait,
             State::Running
             | State::Stopping { .. }
             | State::BackingOff { until: Until::Due(_) | Until::PauseEnds(_) }

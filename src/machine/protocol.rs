@@ -40,7 +40,20 @@ pub(crate) struct Terms {
     pub(crate) backoff: Option<Box<Backoff>>,
     pub(crate) give_up_after: Option<u32>,
     pub(crate) significant: bool,
+    /// If it does not run on its supervisor's thread.
+    pub(crate) elsewhere: Option<Box<Elsewhere>>,
 }
+
+/// What concerns a child on another thread.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Elsewhere {
+    pub(crate) watchdog: Option<Duration>,
+}
+
+/// How long a thread is given to carry out a kill, before it counts as stuck; a nested supervisor's, that has others
+/// below it to kill, is given more.
+const GRACE: Duration = Duration::from_secs(1);
+const GRACE_OF_SUPERVISORS: Duration = Duration::from_secs(10);
 
 impl Terms {
     /// Whether a kill ends it for certain. Nothing ends a thread but the thread itself.
@@ -49,6 +62,35 @@ impl Terms {
             ChildKind::Actor | ChildKind::Service | ChildKind::Supervisor => true,
             ChildKind::Blocking => false,
         }
+    }
+
+    /// How long a kill may take. On the supervisor's own thread nothing comes in between.
+    pub(super) fn grace(&self) -> Option<Duration> {
+        let elsewhere = self.elsewhere.as_deref()?;
+        Some(match self.kind {
+            ChildKind::Supervisor => GRACE_OF_SUPERVISORS,
+            ChildKind::Actor | ChildKind::Service | ChildKind::Blocking => {
+                elsewhere.watchdog.unwrap_or(GRACE)
+            }
+        })
+    }
+
+    pub(super) fn watchdog(&self) -> Option<Duration> {
+        self.elsewhere.as_deref()?.watchdog
+    }
+
+    /// Whether its supervisor can go on without an incarnation whose thread is stuck. Not if that is a supervisor, which
+    /// has children.
+    pub(super) fn can_be_abandoned(&self) -> bool {
+        match self.kind {
+            ChildKind::Actor | ChildKind::Service => self.elsewhere.is_some(),
+            ChildKind::Supervisor | ChildKind::Blocking => false,
+        }
+    }
+
+    /// Whether an incarnation is gone, or as good as gone, some time after it was killed.
+    pub(super) fn can_be_ended(&self) -> bool {
+        self.can_be_killed() && (self.elsewhere.is_none() || self.can_be_abandoned())
     }
 }
 
@@ -69,6 +111,10 @@ pub(crate) enum Input {
     /// An incarnation has ended and is gone. `decision` is what its own rule says, where it has one and
     /// [is to be asked](super::Machine::decides).
     Exited { child: u64, life: u64, exit: ExitClass, decision: Option<Decision> },
+    /// An incarnation has answered a probe.
+    Alive { child: u64, life: u64 },
+    /// The thread of this incarnation is stuck.
+    Move { child: u64, life: u64 },
     /// The pause is to end now.
     Resume,
     /// Everything is to stop, in order.
@@ -88,6 +134,10 @@ pub(crate) enum Action {
     Ask { child: u64, life: u64 },
     /// Drop the incarnation.
     Kill { child: u64, life: u64 },
+    /// Ask the incarnation whether its thread is free.
+    Probe { child: u64, life: u64 },
+    /// Give the incarnation and its thread up, and report its end.
+    Abandon { child: u64, life: u64 },
     /// The child is without an incarnation and will be so for some time.
     Down { child: u64 },
     /// Who waits for this has an answer.
@@ -219,4 +269,5 @@ pub(crate) enum StopCause {
 pub(crate) enum Forced {
     Killed,
     StartTimeout(Duration),
+    Unresponsive(Duration),
 }

@@ -22,9 +22,9 @@ impl Machine {
                 self.kill(id, Then::Fail(Forced::Killed), now, out);
                 Progress::Until(Wait::Stopped)
             }
-            (Request::Kill, State::Stopping { then, overdue, .. }) => {
-                self.hurry(id, out);
-                self.redirect(id, then, overdue, Wait::Stopped)
+            (Request::Kill, State::Stopping { then, .. }) => {
+                self.hurry(id, now, out);
+                self.redirect(id, then, Wait::Stopped)
             }
             (Request::Kill, State::BackingOff { .. } | State::Terminated) => Progress::Done,
 
@@ -32,11 +32,11 @@ impl Machine {
                 self.ask(id, Then::Restart, now, out);
                 Progress::Until(Wait::Started)
             }
-            (Request::Restart, State::Stopping { overdue, .. }) => {
-                self.redirect(id, Then::Restart, overdue, Wait::Started)
+            (Request::Restart, State::Stopping { .. }) => {
+                self.redirect(id, Then::Restart, Wait::Started)
             }
-            (Request::Renew, State::Stopping { then: Then::Restart, overdue, .. }) => {
-                self.redirect(id, Then::Restart, overdue, Wait::Started)
+            (Request::Renew, State::Stopping { then: Then::Restart, .. }) => {
+                self.redirect(id, Then::Restart, Wait::Started)
             }
             (
                 Request::Renew,
@@ -53,11 +53,11 @@ impl Machine {
                 self.ask(id, Then::Terminate, now, out);
                 Progress::Until(Wait::Stopped)
             }
-            (Request::Terminate, State::Stopping { overdue, .. }) => {
+            (Request::Terminate, State::Stopping { .. }) => {
                 self.children.end_trial(id);
                 supersede(id, Wait::Ready, out);
                 supersede(id, Wait::Started, out);
-                self.redirect(id, Then::Terminate, overdue, Wait::Stopped)
+                self.redirect(id, Then::Terminate, Wait::Stopped)
             }
             (Request::Terminate, State::BackingOff { .. }) => {
                 self.supersede_trial(id, out);
@@ -72,10 +72,10 @@ impl Machine {
                 self.ask(id, Then::Forget, now, out);
                 Progress::Until(Wait::Stopped)
             }
-            (Request::Remove, State::Stopping { overdue, .. }) => {
+            (Request::Remove, State::Stopping { .. }) => {
                 supersede(id, Wait::Ready, out);
                 supersede(id, Wait::Started, out);
-                self.redirect(id, Then::Forget, overdue, Wait::Stopped)
+                self.redirect(id, Then::Forget, Wait::Stopped)
             }
             (Request::Remove, State::BackingOff { .. } | State::Terminated) => {
                 self.supersede_trial(id, out);
@@ -109,12 +109,13 @@ impl Machine {
     }
 
     /// Something else is to follow when the incarnation, on its way to stop, has ended.
-    fn redirect(&mut self, id: u64, then: Then, overdue: bool, wait: Wait) -> Progress {
-        if let Some(State::Stopping { limit, .. }) = self.children.get(id).map(|child| child.state)
-        {
-            self.children.set(id, State::Stopping { then, limit, overdue });
+    fn redirect(&mut self, id: u64, then: Then, wait: Wait) -> Progress {
+        let Some(child) = self.children.get(id) else { return Progress::Done };
+        let is_left_behind = child.is_left_behind();
+        if let State::Stopping { limit, overdue, killed, .. } = child.state {
+            self.children.set(id, State::Stopping { then, limit, overdue, killed });
         }
-        if overdue && !self.can_be_killed(id) { Progress::Overdue } else { Progress::Until(wait) }
+        if is_left_behind { Progress::Overdue } else { Progress::Until(wait) }
     }
 }
 

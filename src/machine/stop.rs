@@ -28,7 +28,7 @@ impl Machine {
         }
         out.push(Action::Ask { child: id, life });
         let limit = self.limit(shutdown.limit(), now);
-        self.children.set(id, State::Stopping { then, limit, overdue: false });
+        self.children.set(id, State::Stopping { then, limit, overdue: false, killed: false });
     }
 
     /// Ends an incarnation by force. One that cannot be killed is asked, and given its limit.
@@ -37,37 +37,72 @@ impl Machine {
         if !child.terms.can_be_killed() {
             return self.ask(id, then, now, out);
         }
-        out.push(Action::Kill { child: id, life: child.life });
-        self.children.set(id, State::Stopping { then, limit: None, overdue: false });
+        self.send_kill(id, then, false, now, out);
     }
 
     /// Ends by force what is on its way to stop, where that can be done.
-    pub(super) fn hurry(&mut self, id: u64, out: &mut Vec<Action>) {
+    pub(super) fn hurry(&mut self, id: u64, now: Instant, out: &mut Vec<Action>) {
         let Some(child) = self.children.get(id) else { return };
-        if child.terms.can_be_killed() {
-            out.push(Action::Kill { child: id, life: child.life });
-            if let State::Stopping { then, overdue, .. } = child.state {
-                // Nobody waits for it any more to stop in an orderly way.
-                self.children.set(id, State::Stopping { then, limit: None, overdue });
+        match child.state {
+            // Nobody waits for it any more to stop in an orderly way.
+            State::Stopping { then, overdue, killed: false, .. } if child.terms.can_be_killed() => {
+                self.send_kill(id, then, overdue, now, out);
             }
+            State::Stopping { .. }
+            | State::Starting { .. }
+            | State::Running
+            | State::BackingOff { .. }
+            | State::Terminated => {}
         }
     }
 
-    pub(super) fn can_be_killed(&self, id: u64) -> bool {
-        self.children.get(id).is_some_and(|child| child.terms.can_be_killed())
+    fn send_kill(
+        &mut self,
+        id: u64,
+        then: Then,
+        overdue: bool,
+        now: Instant,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(child) = self.children.get(id) else { return };
+        out.push(Action::Kill { child: id, life: child.life });
+        let grace = child.terms.grace();
+        let limit = self.limit(grace, now);
+        let killed = grace.is_some();
+        self.children.set(id, State::Stopping { then, limit, overdue, killed });
     }
 
     /// A stopping incarnation has taken too long: it is dropped, or else left behind.
-    pub(super) fn stop_timed_out(&mut self, child: u64, then: Then, out: &mut Vec<Action>) {
-        self.children.set(child, State::Stopping { then, limit: None, overdue: true });
-        let left_behind = !self.can_be_killed(child);
-        out.push(Action::StopTimeout { child, left_behind });
-        if left_behind {
-            for wait in [Wait::Started, Wait::Stopped] {
-                out.push(Action::Settle { child, wait, outcome: Settled::Timeout });
-            }
+    pub(super) fn stop_timed_out(
+        &mut self,
+        id: u64,
+        then: Then,
+        now: Instant,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(child) = self.children.get(id) else { return };
+        let was_killed = matches!(child.state, State::Stopping { killed: true, .. });
+        let (killable, elsewhere) = (child.terms.can_be_killed(), child.terms.elsewhere.is_some());
+        if was_killed && child.terms.can_be_abandoned() {
+            self.abandon(id, then, out);
+        } else if was_killed || !killable {
+            self.leave_behind(id, then, out);
+        } else if elsewhere {
+            // Whether it is dropped has yet to be seen.
+            self.send_kill(id, then, true, now, out);
         } else {
-            self.hurry(child, out);
+            out.push(Action::StopTimeout { child: id, left_behind: false });
+            self.send_kill(id, then, true, now, out);
+        }
+    }
+
+    /// Nothing can end it but itself.
+    fn leave_behind(&mut self, child: u64, then: Then, out: &mut Vec<Action>) {
+        let state = State::Stopping { then, limit: None, overdue: true, killed: false };
+        self.children.set(child, state);
+        out.push(Action::StopTimeout { child, left_behind: true });
+        for wait in [Wait::Started, Wait::Stopped] {
+            out.push(Action::Settle { child, wait, outcome: Settled::Timeout });
         }
     }
 
@@ -97,7 +132,7 @@ impl Machine {
     }
 
     /// Ends everything at once, also in the middle of an orderly stop.
-    pub(super) fn kill_all(&mut self, out: &mut Vec<Action>) {
+    pub(super) fn kill_all(&mut self, now: Instant, out: &mut Vec<Action>) {
         if self.phase == Phase::Finished {
             return;
         }
@@ -107,19 +142,18 @@ impl Machine {
         for id in up.into_iter().rev() {
             let Some(child) = self.children.get(id) else { continue };
             let (killable, life) = (child.terms.can_be_killed(), child.life);
-            let (then, overdue) = match child.state {
-                State::Stopping { then, overdue, .. } => (then, overdue),
+            let (then, overdue, killed) = match child.state {
+                State::Stopping { then, overdue, killed, .. } => (then, overdue, killed),
                 State::Starting { .. }
                 | State::Running
                 | State::BackingOff { .. }
-                | State::Terminated => (Then::Shutdown, false),
+                | State::Terminated => (Then::Shutdown, false, false),
             };
-            if killable {
-                out.push(Action::Kill { child: id, life });
-                self.children.set(id, State::Stopping { then, limit: None, overdue });
-            } else if !overdue {
+            if killable && !killed {
+                self.send_kill(id, then, overdue, now, out);
+            } else if !killable && !overdue {
                 out.push(Action::Ask { child: id, life });
-                self.stop_timed_out(id, then, out);
+                self.leave_behind(id, then, out);
             }
         }
     }
@@ -135,7 +169,7 @@ impl Machine {
             match known.state {
                 State::BackingOff { .. } | State::Terminated => self.release(child, out),
                 State::Stopping { then: Then::Forget, .. } => {}
-                State::Stopping { then, limit, overdue } => {
+                State::Stopping { then, limit, overdue, killed } => {
                     if then == Then::Restart {
                         out.push(Action::Settle {
                             child,
@@ -143,8 +177,8 @@ impl Machine {
                             outcome: Settled::Stopping,
                         });
                     }
-                    self.children
-                        .set(child, State::Stopping { then: Then::Shutdown, limit, overdue });
+                    let then = Then::Shutdown;
+                    self.children.set(child, State::Stopping { then, limit, overdue, killed });
                 }
                 State::Starting { .. } | State::Running => {}
             }
@@ -159,7 +193,7 @@ impl Machine {
                 State::Starting { .. } | State::Running => {
                     return self.ask(id, Then::Shutdown, now, out);
                 }
-                State::Stopping { overdue: true, .. } if !child.terms.can_be_killed() => {
+                State::Stopping { .. } if child.is_left_behind() => {
                     cursor = id;
                     self.phase = Phase::Stopping { cause, cursor };
                 }

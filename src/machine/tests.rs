@@ -62,6 +62,7 @@ fn permanent() -> Terms {
         backoff: None,
         give_up_after: None,
         significant: false,
+        elsewhere: None,
     }
 }
 

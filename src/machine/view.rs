@@ -49,6 +49,10 @@ impl Machine {
         self.children.restarts()
     }
 
+    pub(crate) fn count_left_behind(&self) -> usize {
+        self.children.left_behind()
+    }
+
     /// The children that are listed, in start order.
     pub(crate) fn list(&self) -> impl Iterator<Item = Listed> + '_ {
         let pause = self.pause_ends();
@@ -78,7 +82,9 @@ impl Machine {
         }
         match (child.state, exit) {
             (State::Stopping { then: Then::Fail(_), .. }, _)
-            | (State::Starting { .. } | State::Running, ExitClass::Failed) => true,
+            | (State::Starting { .. } | State::Running, ExitClass::Failed | ExitClass::Stranded) => {
+                true
+            }
             (State::Starting { .. } | State::Running, ExitClass::Stopped) => {
                 child.terms.policy.restarts(exit)
             }

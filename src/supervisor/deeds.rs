@@ -21,6 +21,7 @@ impl From<Forced> for Failure {
         match forced {
             Forced::Killed => Self::Killed,
             Forced::StartTimeout(limit) => Self::StartTimeout(limit),
+            Forced::Unresponsive(limit) => Self::Unresponsive(limit),
         }
     }
 }
@@ -32,6 +33,8 @@ impl Shell {
             Action::Start { child, life } => self.start_child(child, life),
             Action::Ask { child, life } => self.reach(child, life, |handle| handle.ask()),
             Action::Kill { child, life } => self.kill(child, life),
+            Action::Probe { child, life } => self.reach(child, life, |handle| handle.probe()),
+            Action::Abandon { child, life } => self.abandon(child, life),
             Action::Down { child } => {
                 if let Some(entry) = self.children.get(&child) {
                     Arc::clone(&entry.child.kept).down();
@@ -75,7 +78,7 @@ impl Shell {
                     scope.ready();
                 }
             }
-            Action::Finish { cause } => self.finish(cause, ctx),
+            Action::Finish { cause } => self.begin_to_finish(cause, ctx),
         }
     }
 
@@ -94,10 +97,7 @@ impl Shell {
             }),
         }
         let (outbox, token) = (self.outbox.clone(), self.token(id));
-        if let Some(entry) = self.children.get_mut(&id) {
-            let link = Link { parent: Some(Parent { outbox, token, life }) };
-            entry.handle = Some(Arc::clone(&entry.child.kept).start(link));
-        }
+        self.launch(id, Link { parent: Some(Parent { outbox, token, life }) });
     }
 
     fn reach(&self, child: u64, life: u64, reach: impl FnOnce(&dyn Handle)) {
@@ -246,7 +246,7 @@ impl Shell {
         }
     }
 
-    fn finish(&mut self, cause: StopCause, ctx: &mut Context<Supervisor>) {
+    pub(super) fn finish(&mut self, cause: StopCause, ctx: &mut Context<Supervisor>) {
         let failure = match cause {
             StopCause::Asked | StopCause::Auto => None,
             StopCause::Killed => Some(Failure::Killed),
@@ -287,11 +287,17 @@ impl Shell {
     /// What was left behind here and below, as far as its thread still runs.
     fn all_left_behind(&mut self) -> Vec<LeftBehind> {
         let here = self.machine.left_behind().filter_map(|id| {
-            let child = &self.children.get(&id)?.child;
-            let calls = child.calls.clone()?;
-            Some(LeftBehind { path: vec![child.name.to_string()], calls })
+            let entry = self.children.get(&id)?;
+            let child = &entry.child;
+            let path = vec![child.name.to_string()];
+            Some(match &child.calls {
+                Some(calls) => calls.left_behind(path),
+                // A supervisor on a thread that is stuck.
+                None => LeftBehind { path, thread: entry.handle.clone()? },
+            })
         });
         let mut all: Vec<_> = here.collect();
+        all.extend(self.threads.left_behind());
         all.append(&mut self.left_behind);
         all.retain(LeftBehind::is_running);
         all

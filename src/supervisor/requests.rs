@@ -52,6 +52,10 @@ impl Shell {
             panics::discard(spec);
             return Err(AddError::TooManyChildren { max });
         }
+        if let Err(error) = spec.has_a_place() {
+            panics::discard(spec);
+            return Err(error.into());
+        }
         let addr = spec.addr();
         let child = self.blueprint.take_on(spec)?;
         let name = child.name.clone();
@@ -96,6 +100,7 @@ impl Shell {
             threshold: self.machine.threshold(),
             children: self.machine.counts(),
             restarts: self.machine.restarts(),
+            left_behind: self.count_left_behind(),
         }
     }
 

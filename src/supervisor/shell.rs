@@ -20,13 +20,19 @@ use tokio::{
 use super::{
     Supervisor,
     blueprint::{Blueprint, Declared, push_open},
+    host::Host,
+    threads::Threads,
 };
 use crate::{
     child::{self, Handle, LeftBehind, Notice, TakenOn, panics},
     event::EventKind,
     failure::{Failure, Outcome},
     info::StopReport,
-    machine::{Action, Input, Machine, Progress, Refusal, Request, Settings, Settled, Wait},
+    machine::{
+        Action, Input, Machine, Progress, Refusal, Request, Settings, Settled, StopCause, Wait,
+    },
+    placement::Placement,
+    policy::ExitClass,
     token::ChildToken,
 };
 
@@ -60,6 +66,9 @@ pub(super) struct Shell {
     pub(super) cause: Option<Failure>,
     /// What was left behind at lower levels.
     pub(super) left_behind: Vec<LeftBehind>,
+    pub(super) threads: Threads,
+    /// All children are gone, and this is why; what is left is to wait for threads.
+    finishing: Option<StopCause>,
 }
 
 /// A child, as the shell knows it.
@@ -71,11 +80,26 @@ pub(super) struct Entry {
     pub(super) handle: Option<Arc<dyn Handle>>,
     /// How its last incarnation has ended, until the machine has said what to make of it.
     pub(super) ended_with: Option<Failure>,
+    /// The supervisor's thread that it runs on, if it does.
+    pub(super) host: Option<Arc<Host>>,
 }
 
 impl Entry {
     fn new(child: TakenOn) -> Self {
-        Self { child, declared: false, last_failure: None, life: 0, handle: None, ended_with: None }
+        Self {
+            child,
+            declared: false,
+            last_failure: None,
+            life: 0,
+            handle: None,
+            ended_with: None,
+            host: None,
+        }
+    }
+
+    /// Whether its incarnation of this number has not ended, or been given up, yet.
+    pub(super) fn is_in(&self, life: u64) -> bool {
+        self.life == life && self.handle.is_some()
     }
 }
 
@@ -137,6 +161,8 @@ impl Shell {
             reading: 0.0,
             cause: None,
             left_behind: Vec::new(),
+            threads: Threads::default(),
+            finishing: None,
         };
         shell.tell(None, Level::Info, || EventKind::SupervisorStarted);
         for (id, Declared { child, life, last_failure }) in declared {
@@ -236,7 +262,20 @@ impl Shell {
     fn notice(&mut self, notice: Notice, ctx: &mut Context<Supervisor>) {
         match notice {
             Notice::Ready { child, life } => self.input(Input::Ready { child, life }, ctx),
-            Notice::Exited { child, life, outcome } => self.exited(child, life, outcome, ctx),
+            Notice::Exited { child, life, outcome } => {
+                self.note_return(child, life);
+                self.exited(child, life, outcome, ctx);
+            }
+            Notice::Alive { child, life } => self.input(Input::Alive { child, life }, ctx),
+            Notice::Abandoned { child, life } => {
+                self.exited(child, life, Outcome::Failed(Failure::Killed), ctx);
+            }
+            Notice::Stranded { child, life } => self.input(Input::Move { child, life }, ctx),
+            Notice::Joined => {
+                if let Some(cause) = self.finishing.take() {
+                    self.finish(cause, ctx);
+                }
+            }
             Notice::Tree(reply) => self.report_tree(reply),
             Notice::Kill => self.input(Input::Kill, ctx),
             Notice::Tick => {
@@ -247,12 +286,20 @@ impl Shell {
     }
 
     fn exited(&mut self, child: u64, life: u64, outcome: Outcome, ctx: &mut Context<Supervisor>) {
-        let exit = outcome.class();
+        let Some(entry) = self.children.get_mut(&child).filter(|entry| entry.is_in(life)) else {
+            // Of an earlier life (I3).
+            return panics::discard(outcome);
+        };
+        let exit = match (&outcome, &entry.child.placement) {
+            (Outcome::Failed(Failure::ArbiterStopped), Placement::Arbiter(_)) => {
+                ExitClass::Stranded
+            }
+            _ => outcome.class(),
+        };
         if let Outcome::Failed(Failure::Panic(panic)) = &outcome {
             self.abort_on(child, panic);
         }
-        let entry = self.children.get_mut(&child).filter(|entry| entry.life == life);
-        if let Some(entry) = entry {
+        if let Some(entry) = self.children.get_mut(&child) {
             entry.handle = None;
             panics::discard(mem::replace(&mut entry.ended_with, outcome.into_failure()));
             if let Some(nested) = &entry.child.nested {
@@ -282,6 +329,24 @@ impl Shell {
             panics::discard(latest);
         }
         self.set_timer(ctx);
+    }
+
+    /// The last step but one: what ran on threads of this supervisor's own is gone, and so are the threads, or soon.
+    pub(super) fn begin_to_finish(&mut self, cause: StopCause, ctx: &mut Context<Supervisor>) {
+        self.give_up_stuck_threads();
+        let children = self.children.values_mut();
+        children.for_each(|entry| entry.host = None);
+        match self.threads.end() {
+            None => self.finish(cause, ctx),
+            Some(ended) => {
+                self.finishing = Some(cause);
+                let outbox = self.outbox.clone();
+                actix_rt::spawn(async move {
+                    ended.await;
+                    let _ = outbox.send(Notice::Joined);
+                });
+            }
+        }
     }
 
     pub(super) fn token(&self, child: u64) -> ChildToken {
@@ -337,10 +402,13 @@ impl Drop for Shell {
     /// What is left of its children ends, and the declared ones wait for the next incarnation.
     fn drop(&mut self) {
         for (id, entry) in mem::take(&mut self.children) {
-            let Entry { child, declared, last_failure, life, handle, ended_with } = entry;
+            let Entry { child, declared, last_failure, life, handle, ended_with, host: _ } = entry;
             panics::discard(ended_with);
-            if let Some(handle) = handle {
-                handle.kill();
+            match (handle, &child.placement) {
+                (Some(handle), Placement::Inline) => handle.kill(),
+                // It may take its time, in which the next one may have begun (I1).
+                (Some(handle), _) => handle.fence(),
+                (None, _) => {}
             }
             match declared && !self.machine.is_forgotten(id) {
                 true => {

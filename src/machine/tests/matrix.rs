@@ -30,8 +30,9 @@ enum How {
     Killed,
 }
 
-const WAYS: [How; 5] = [
+const WAYS: [How; 6] = [
     How::Exit(ExitClass::Failed),
+    How::Exit(ExitClass::Stranded),
     How::Exit(ExitClass::Stopped),
     How::Exit(ExitClass::Finished),
     How::Exit(ExitClass::TerminateTree),
@@ -85,6 +86,8 @@ enum Fate {
     Back,
     /// It has failed, and is gone.
     Gone,
+    /// It has failed for good, and is gone.
+    GivenUp,
     /// It has not failed, and is gone.
     Done(End),
     /// The supervisor fails.
@@ -98,14 +101,16 @@ enum Fate {
 /// The rules.
 fn fate(policy: RestartPolicy, how: How, decision: Option<Decision>, situation: Situation) -> Fate {
     let is_failure = match how {
-        How::Killed | How::Exit(ExitClass::Failed) => true,
+        How::Killed | How::Exit(ExitClass::Failed | ExitClass::Stranded) => true,
         How::Exit(ExitClass::Stopped) => policy == RestartPolicy::Permanent,
         How::Exit(ExitClass::Finished | ExitClass::TerminateTree) => false,
     };
     match how {
         How::Exit(ExitClass::Finished) => Done(End::Finished),
         How::Exit(ExitClass::Stopped) if !is_failure => Done(End::Stopped),
-        How::Exit(ExitClass::Failed | ExitClass::TerminateTree) if situation == Stopping => {
+        How::Exit(ExitClass::Failed | ExitClass::Stranded | ExitClass::TerminateTree)
+            if situation == Stopping =>
+        {
             match policy {
                 RestartPolicy::Temporary => Gone,
                 RestartPolicy::Permanent | RestartPolicy::Transient => {
@@ -115,13 +120,16 @@ fn fate(policy: RestartPolicy, how: How, decision: Option<Decision>, situation: 
         }
         _ if situation == Stopping => Released { is_failure: false },
         How::Exit(ExitClass::TerminateTree) => Tree,
-        How::Exit(ExitClass::Failed | ExitClass::Stopped) | How::Killed => match decision {
-            Some(Decision::Restart) => Back,
-            Some(Decision::End) => Gone,
-            Some(Decision::Escalate) => Escalated,
-            None if policy == RestartPolicy::Temporary => Gone,
-            None => Back,
-        },
+        How::Exit(ExitClass::Failed | ExitClass::Stranded | ExitClass::Stopped) | How::Killed => {
+            let back = if how == How::Exit(ExitClass::Stranded) { GivenUp } else { Back };
+            match decision {
+                Some(Decision::Restart) => back,
+                Some(Decision::End) => Gone,
+                Some(Decision::Escalate) => Escalated,
+                None if policy == RestartPolicy::Temporary => Gone,
+                None => back,
+            }
+        }
     }
 }
 
@@ -194,7 +202,7 @@ impl Case {
         let with_it = match fate {
             Back => group(strategy, IT),
             Escalated | Tree => (0..=LAST).collect(),
-            Gone | Done(_) | Released { .. } => BTreeSet::from([IT]),
+            Gone | GivenUp | Done(_) | Released { .. } => BTreeSet::from([IT]),
         };
         let last_up = with_it.iter().rev().find(|&&child| child != IT && bench.is_up(child));
         let last_up = last_up.map(|&child| (child, bench.state(child)));
@@ -216,8 +224,8 @@ impl Case {
             Escalated => Some(StopCause::Escalated { child: IT }),
             Tree => Some(StopCause::TerminateTree { child: IT }),
             Released { .. } => Some(StopCause::Asked),
-            Gone | Done(_) if situation == Stopping => Some(StopCause::Asked),
-            Back | Gone | Done(_) => None,
+            Gone | GivenUp | Done(_) if situation == Stopping => Some(StopCause::Asked),
+            Back | Gone | GivenUp | Done(_) => None,
         };
         match cause {
             Some(cause) => {
@@ -257,6 +265,7 @@ impl Case {
                 vec![failed(true), Action::Start { child, life: lives[1] + 1 }]
             }
             Back => vec![failed(true)],
+            GivenUp => vec![failed(false), Action::Ended { child, end: End::GaveUp }],
             Gone | Tree => vec![failed(false), Action::Ended { child, end: End::Failed }],
             Done(end) => vec![Action::Ended { child, end }],
             Escalated | Released { is_failure: true } => {
@@ -288,6 +297,6 @@ fn cases() -> Vec<Case> {
 #[test]
 fn every_end_in_every_situation_comes_to_what_the_rules_say() {
     let cases = cases();
-    assert_eq!(cases.len(), 944);
+    assert_eq!(cases.len(), 1140);
     cases.into_iter().for_each(Case::check);
 }

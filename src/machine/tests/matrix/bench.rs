@@ -47,6 +47,7 @@ impl Bench {
                 backoff: None,
                 give_up_after: None,
                 significant: false,
+                elsewhere: None,
             };
             this.input(Input::Add { child, terms, on_trial: false });
             if situation != Early || child != IT {

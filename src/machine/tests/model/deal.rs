@@ -80,6 +80,7 @@ impl From<Deal> for Terms {
             backoff: backoff.map(Box::new),
             give_up_after: deal.give_up_after,
             significant: deal.significant,
+            elsewhere: None,
         }
     }
 }

@@ -73,7 +73,7 @@ impl Naive {
         let kid = self.kid(id);
         let (policy, on_trial) = (kid.deal.policy, kid.on_trial);
         match exit {
-            ExitClass::Failed | ExitClass::TerminateTree => {
+            ExitClass::Failed | ExitClass::Stranded | ExitClass::TerminateTree => {
                 self.tell_failed(id, None, false);
                 match on_trial || policy != RestartPolicy::Temporary {
                     true => self.release(id),
@@ -98,7 +98,8 @@ impl Naive {
         let kid = self.kid(id);
         let is_permanent = kid.deal.policy == RestartPolicy::Permanent;
         match exit {
-            ExitClass::Failed => self.failed(id, None, decision),
+            // The model has no threads.
+            ExitClass::Failed | ExitClass::Stranded => self.failed(id, None, decision),
             ExitClass::Stopped if is_permanent => self.failed(id, None, decision),
             ExitClass::Stopped => self.ends_by_itself(id, End::Stopped),
             ExitClass::Finished => self.ends_by_itself(id, End::Finished),

@@ -16,6 +16,9 @@ impl World {
                     self.incarnation(child, life).killed = true;
                     assert!(self.children[&child].terms.can_be_killed());
                 }
+                Action::Probe { .. } | Action::Abandon { .. } => {
+                    unreachable!("all are on one thread")
+                }
                 Action::Down { child } => assert!(self.children[&child].up.is_none()),
                 Action::Settle { child, wait, outcome } => {
                     self.settle(child, wait, outcome, &actions[..index], cause);

@@ -1,0 +1,220 @@
+//! Which child runs on which thread, and what becomes of threads that are stuck.
+
+use std::{
+    io,
+    sync::{Arc, Weak},
+    thread,
+};
+
+use actix::ArbiterHandle;
+use log::Level;
+use tokio::time::Instant;
+
+use super::{
+    host::{self, Ending, Host},
+    shell::{Shell, now},
+};
+use crate::{
+    child::{Handle, Job, LeftBehind, Link, Notice, Running},
+    event::EventKind,
+    failure::{Failure, Outcome},
+    placement::Placement,
+};
+
+/// The threads of one supervisor.
+#[derive(Default)]
+pub(super) struct Threads {
+    pool: Vec<Arc<Host>>,
+    /// How many of the pool there ever were, for their names.
+    made: usize,
+    /// Of all that may not have ended yet, but for those that are stuck.
+    endings: Vec<(Weak<Host>, Ending)>,
+    abandoned: Vec<Abandoned>,
+}
+
+/// An incarnation that was given up with its thread.
+struct Abandoned {
+    child: u64,
+    life: u64,
+    name: Arc<str>,
+    since: Instant,
+    handle: Arc<dyn Handle>,
+}
+
+impl Threads {
+    fn make(&mut self, name: &str) -> io::Result<Arc<Host>> {
+        let (host, ending) = Host::new(name)?;
+        let host = Arc::new(host);
+        self.endings.retain(|(_, ending)| !ending.is_over());
+        self.endings.push((Arc::downgrade(&host), ending));
+        Ok(host)
+    }
+
+    /// The thread of the pool that has the fewest children, or a new one if there may be more.
+    fn of_pool(&mut self, supervisor: &str, size: usize) -> io::Result<Arc<Host>> {
+        self.pool.retain(|host| host.is_alive());
+        let idlest = self.pool.iter().min_by_key(|host| Arc::strong_count(host));
+        match idlest {
+            // The pool's own reference is one.
+            Some(host) if self.pool.len() >= size || Arc::strong_count(host) == 1 => {
+                Ok(Arc::clone(host))
+            }
+            _ => {
+                self.made += 1;
+                let host = self.make(&format!("{supervisor}-{}", self.made))?;
+                self.pool.push(Arc::clone(&host));
+                Ok(host)
+            }
+        }
+    }
+
+    /// This one is stuck: nothing more is started on it, and nobody waits for its end. Returns whether that is news.
+    fn give_up(&mut self, stuck: &Arc<Host>) -> bool {
+        self.pool.retain(|host| !Arc::ptr_eq(host, stuck));
+        let known = self.endings.len();
+        self.endings.retain(|(host, _)| !Weak::ptr_eq(host, &Arc::downgrade(stuck)));
+        self.endings.len() < known
+    }
+
+    /// Has all threads end, and resolves when they have; `None` if there is none.
+    pub(super) fn end(&mut self) -> Option<impl Future<Output = ()> + use<>> {
+        self.pool.clear();
+        let endings = std::mem::take(&mut self.endings).into_iter().map(|(_, ending)| ending);
+        let endings: Vec<_> = endings.collect();
+        (!endings.is_empty()).then(|| host::join(endings))
+    }
+
+    pub(super) fn left_behind(&self) -> impl Iterator<Item = LeftBehind> + '_ {
+        let left_behind = |gone: &Abandoned| LeftBehind {
+            path: vec![gone.name.to_string()],
+            thread: Arc::clone(&gone.handle) as Arc<dyn Running>,
+        };
+        self.abandoned.iter().map(left_behind)
+    }
+}
+
+impl Shell {
+    /// Starts an incarnation where its spec says.
+    pub(super) fn launch(&mut self, id: u64, link: Link) {
+        let Some(entry) = self.children.get_mut(&id) else { return };
+        let (kept, placement) = (Arc::clone(&entry.child.kept), entry.child.placement.clone());
+        if let Placement::Inline = placement {
+            entry.host = None;
+            entry.handle = Some(kept.start(link));
+            return;
+        }
+        let life = entry.life;
+        let (handle, job) = kept.start_elsewhere(link);
+        entry.handle = Some(handle);
+        let host = match placement {
+            Placement::Arbiter(arbiter) => return run_on(&arbiter, job),
+            Placement::Dedicated => self.host_of(id),
+            Placement::Pool | Placement::Inline => self.host_of_pool(),
+        };
+        match host {
+            Ok(host) => {
+                host.run(job);
+                if let Some(entry) = self.children.get_mut(&id) {
+                    entry.host = Some(host);
+                }
+            }
+            Err(error) => {
+                let outcome = Outcome::Failed(Failure::error(error));
+                let _ = self.outbox.send(Notice::Exited { child: id, life, outcome });
+                // What it says comes too late.
+                drop(job);
+            }
+        }
+    }
+
+    /// The child's own thread, which it has from its first start on.
+    fn host_of(&mut self, id: u64) -> io::Result<Arc<Host>> {
+        let entry = self.children.get(&id);
+        // After a `Replace` it may have one that is others' too.
+        let own = entry.and_then(|entry| entry.host.clone());
+        let own = own.filter(|host| {
+            host.is_alive() && !self.threads.pool.iter().any(|of_pool| Arc::ptr_eq(of_pool, host))
+        });
+        match (own, entry) {
+            (Some(host), _) => Ok(host),
+            (None, entry) => {
+                let name = entry.map(|entry| Arc::clone(&entry.child.name)).unwrap_or_default();
+                self.threads.make(&name)
+            }
+        }
+    }
+
+    fn host_of_pool(&mut self) -> io::Result<Arc<Host>> {
+        let cores = || thread::available_parallelism().map_or(1, usize::from);
+        let size = self.blueprint.spec.arbiters.unwrap_or_else(cores);
+        self.threads.of_pool(self.blueprint.bus.name(), size)
+    }
+
+    /// Goes on without an incarnation whose thread is stuck, and with all that is on that thread.
+    pub(super) fn abandon(&mut self, child: u64, life: u64) {
+        let Some(entry) = self.children.get_mut(&child).filter(|entry| entry.is_in(life)) else {
+            return;
+        };
+        let (Some(handle), name) = (entry.handle.clone(), Arc::clone(&entry.child.name)) else {
+            return;
+        };
+        handle.fence();
+        let stuck = entry.host.take();
+        self.threads.abandoned.retain(|gone| gone.handle.is_running());
+        self.threads.abandoned.push(Abandoned { child, life, name, since: now(), handle });
+        let _ = self.outbox.send(Notice::Abandoned { child, life });
+        if let Some(stuck) = stuck {
+            self.clear(&stuck);
+        }
+    }
+
+    /// Everybody leaves this thread.
+    fn clear(&mut self, stuck: &Arc<Host>) {
+        if !self.threads.give_up(stuck) {
+            return;
+        }
+        for (&child, entry) in &self.children {
+            let is_there = entry.host.as_ref().is_some_and(|host| Arc::ptr_eq(host, stuck));
+            if is_there && entry.handle.is_some() {
+                let _ = self.outbox.send(Notice::Stranded { child, life: entry.life });
+            }
+        }
+    }
+
+    /// An incarnation has ended. If it was given up, its thread is free again.
+    pub(super) fn note_return(&mut self, child: u64, life: u64) {
+        let abandoned = &mut self.threads.abandoned;
+        let Some(index) =
+            abandoned.iter().position(|gone| gone.child == child && gone.life == life)
+        else {
+            return;
+        };
+        let Abandoned { name, since, .. } = abandoned.swap_remove(index);
+        let (token, after) = (self.token(child), now().saturating_duration_since(since));
+        self.tell(Some(&name), Level::Warn, || EventKind::ChildCameBack {
+            name: name.to_string(),
+            token,
+            after,
+        });
+    }
+
+    pub(super) fn count_left_behind(&self) -> usize {
+        let below = self.left_behind.iter().filter(|left| left.is_running()).count();
+        self.machine.count_left_behind() + self.threads.abandoned.len() + below
+    }
+
+    /// Of children that can neither stop nor be ended.
+    pub(super) fn give_up_stuck_threads(&mut self) {
+        let left_behind: Vec<u64> = self.machine.left_behind().collect();
+        for id in left_behind {
+            if let Some(host) = self.children.get(&id).and_then(|entry| entry.host.clone()) {
+                self.threads.give_up(&host);
+            }
+        }
+    }
+}
+
+/// If the arbiter is gone, the job is dropped, and says so.
+fn run_on(arbiter: &ArbiterHandle, job: Job) {
+    arbiter.spawn_fn(job);
+}
