@@ -2,12 +2,13 @@
 
 use actix::prelude::*;
 use actix_supervisor::{
-    Add, AddAndWait, AddError, ChildSpec, Decision, Failure, Kill, RemoveAndWait, Replace,
-    RestartPolicy, Shutdown, Stop, Supervisor, WhileDown,
+    Add, AddAndWait, AddError, CancellationToken, ChildError, ChildSpec, Decision, Failure, Kill,
+    RemoveAndWait, Replace, ReplaceError, RestartPolicy, Shutdown, Stop, Supervisor, WhileDown,
 };
+use tokio::time::timeout;
 
 use crate::{
-    puppet::{OnDrop, Puppet, life, tell},
+    puppet::{OnDrop, Puppet, Tell, life, tell},
     support::{exact, list, paused, secs, settle, start, status},
     unwinding::{armed, bomb},
 };
@@ -178,4 +179,81 @@ fn what_is_replaced_and_what_is_refused_may_panic_when_it_is_dropped() {
         assert_eq!(status(&root).await.children.running, 1);
         assert!(root.send(Stop).await.unwrap().is_clean());
     });
+}
+
+/// Specs with messages in their mailboxes whose `Drop`s panic, and with one more behind those.
+struct Loaded {
+    bombs: usize,
+    /// Else nobody but the spec has its address.
+    keeps_addrs: bool,
+    addrs: Vec<Addr<Puppet>>,
+    behind: Vec<Request<Puppet, Tell>>,
+}
+
+impl Loaded {
+    fn spec(&mut self, name: &str) -> ChildSpec<Puppet> {
+        let spec = Puppet::spec(name);
+        for _ in 0..self.bombs {
+            let bomb = bomb();
+            spec.addr().do_send(tell(move |_, _| drop(bomb)));
+        }
+        self.behind.push(spec.addr().send(life()));
+        self.addrs.extend(self.keeps_addrs.then(|| spec.addr()));
+        spec
+    }
+
+    /// Fails unless the mailboxes are closed, and the senders of those behind have all been told.
+    async fn assert_told(self) {
+        assert!(self.addrs.iter().all(|addr| !addr.connected()));
+        for (number, behind) in self.behind.into_iter().enumerate() {
+            let told = timeout(secs(60), behind).await;
+            assert_eq!(told, Ok(Err(MailboxError::Closed)), "{number}, behind {}", self.bombs);
+        }
+    }
+}
+
+#[test]
+fn a_mailbox_that_no_child_gets_is_emptied_whatever_its_messages_do_when_they_are_dropped() {
+    for (bombs, keeps_addrs) in [(1, true), (1, false), (2, true), (2, false)] {
+        paused(async {
+            let (addrs, behind) = (Vec::new(), Vec::new());
+            let mut loaded = Loaded { bombs, keeps_addrs, addrs, behind };
+            let (root, other) = (start("root", exact().max_children(2)), start("other", exact()));
+            let child = root.send(Add(Puppet::spec("child"))).await.unwrap().unwrap();
+            let refused = root.send(Add(loaded.spec(""))).await.unwrap();
+            assert!(matches!(refused, Err(AddError::Spec(_))), "{refused:?}");
+            let serve = |stop: CancellationToken| async move { stop.cancelled().await };
+            let service = ChildSpec::service("service", serve);
+            let service = root.send(Add(service)).await.unwrap().unwrap();
+            let refused = root.send(AddAndWait(loaded.spec("one too many"))).await.unwrap();
+            assert!(matches!(refused, Err(AddError::TooManyChildren { .. })), "{refused:?}");
+
+            let replaced = root.send(Replace(child.token(), loaded.spec("new"))).await.unwrap();
+            assert_eq!(replaced, Ok(()));
+            let refused = root.send(Replace(child.token(), loaded.spec(""))).await.unwrap();
+            assert!(matches!(refused, Err(ReplaceError::Spec(_))), "{refused:?}");
+            let refused = root.send(Replace(service.token(), loaded.spec("an actor"))).await;
+            assert!(matches!(refused, Ok(Err(ReplaceError::WrongType { .. }))), "{refused:?}");
+            let refused = other.send(Replace(child.token(), loaded.spec("elsewhere"))).await;
+            assert_eq!(refused, Ok(Err(ReplaceError::Child(ChildError::WrongSupervisor))));
+
+            drop(loaded.spec("nobody's"));
+            drop(Supervisor::new("never started").child(loaded.spec("declared")));
+            let full = Supervisor::with_spec("full", exact().max_children(0)).unwrap();
+            let refused = full.try_child(loaded.spec("one too many"));
+            assert!(refused.is_err_and(|error| error.field == "max_children"));
+
+            assert_eq!(child.addr().send(life()).await, Ok(1));
+            let hang = tell(|puppet, _| puppet.on_stopping = Box::new(|_| Running::Continue));
+            child.addr().send(hang).await.unwrap();
+            let stopped = root.send(Stop);
+            let refused = root.send(Add(loaded.spec("late"))).await.unwrap();
+            assert!(matches!(refused, Err(AddError::Stopping)), "{refused:?}");
+            assert!(stopped.await.unwrap().is_clean());
+            let gone = root.send(Add(loaded.spec("too late"))).await;
+            assert!(matches!(gone, Err(MailboxError::Closed)), "{gone:?}");
+            loaded.assert_told().await;
+            assert_eq!(status(&other).await.children.running, 0);
+        });
+    }
 }

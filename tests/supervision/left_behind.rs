@@ -12,7 +12,7 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use crate::{
     puppet::OnDrop,
-    support::{exact, list, token},
+    support::{exact, list, paused, token},
     threads::{Seen, Stubborn, real},
 };
 
@@ -175,6 +175,28 @@ fn a_thread_of_a_spec_that_was_replaced_is_reported() {
         assert_eq!(root.send(Replace(leaf, new.shutdown(limit))).await.unwrap(), overdue);
         assert_eq!(paths(&root.send(Stop).await.unwrap()), ["root/leaf"]);
         called.release();
+    });
+}
+
+#[test]
+fn a_stop_right_after_the_start_reports_a_thread_that_has_not_come_to_its_call_yet() {
+    paused(async {
+        let mut reported = 0;
+        for round in 0..300 {
+            let (spec, mut service) = Stubborn::spec("service");
+            let root = Supervisor::new("root").child(spec.shutdown(Shutdown::Kill)).start();
+            for _ in 0..round % 6 {
+                tokio::task::yield_now().await;
+            }
+            let report = root.send(Stop).await.unwrap();
+            assert_eq!(service.is_ever_called().await, !report.is_clean(), "round {round}");
+            if !report.is_clean() {
+                assert_eq!(paths(&report), ["root/service"]);
+                service.release();
+                reported += 1;
+            }
+        }
+        assert!(reported > 0, "it was never in time");
     });
 }
 

@@ -21,6 +21,7 @@ mod nesting;
 mod pausing;
 mod puppet;
 mod readiness;
+mod rejecting;
 mod removals;
 mod replaced;
 mod replacing;

@@ -11,7 +11,8 @@ use std::{
 
 use actix::prelude::*;
 use actix_supervisor::{
-    Add, AddAndWait, CancellationToken, ChildKind, ChildSpec, ChildState, Failure, Shutdown, Stop,
+    Add, AddAndWait, CancellationToken, ChildKind, ChildSpec, ChildState, Failure, RestartPolicy,
+    Shutdown, Stop,
 };
 
 use crate::{
@@ -90,6 +91,22 @@ fn a_blocking_service_is_ready_when_its_thread_has_called_it() {
         root.send(AddAndWait(spec)).await.unwrap().unwrap();
         assert_eq!(list(&root).await[0].state, ChildState::Running);
         assert_eq!(threads.recv().unwrap().as_deref(), Some("blocking"));
+        assert!(root.send(Stop).await.unwrap().is_clean());
+    });
+}
+
+#[test]
+fn a_blocking_service_that_fails_as_soon_as_it_is_called_was_ready_each_time() {
+    paused(async {
+        let root = start("root", exact());
+        for round in 0..300 {
+            let spec = ChildSpec::blocking("job", |_| Err::<(), _>("broken"))
+                .restart(RestartPolicy::Temporary)
+                // A thread takes real time, of which a paused clock knows nothing.
+                .shutdown(Shutdown::Infinite);
+            let added = root.send(AddAndWait(spec)).await;
+            assert!(matches!(added, Ok(Ok(_))), "round {round}: {added:?}");
+        }
         assert!(root.send(Stop).await.unwrap().is_clean());
     });
 }

@@ -1,13 +1,22 @@
 //! Starts that fail where that is a reason to fail; and ends of whole trees.
 
+use std::{
+    cell::RefCell,
+    sync::{Mutex, mpsc},
+};
+
 use actix::prelude::*;
 use actix_supervisor::{
     Add, AddAndWait, AddError, ChildSpec, ChildState, Decision, Failure, RestartPolicy, Spec,
     StartFailure, Strategy, Supervisor, SupervisorState,
 };
 
-use crate::support::{
-    Do, Journal, Probe, exact, fragile, info, paused, secs, settle, sleep, states, status,
+use crate::{
+    puppet::{OnDrop, Puppet, life},
+    support::{
+        Do, Events, Journal, Probe, exact, fragile, info, paused, secs, settle, sleep, states,
+        status,
+    },
 };
 
 fn strict() -> Spec {
@@ -100,6 +109,39 @@ fn a_panic_and_a_start_that_takes_too_long_are_failed_starts() {
         let failure = failure_of(supervisor("root", strict()).child(panics)).await;
         let Failure::LimitReached { last, .. } = failure else { panic!("{failure:?}") };
         assert_eq!(last.to_string(), "panicked: cannot be made");
+    });
+}
+
+#[test]
+fn a_blocking_service_that_was_called_and_has_failed_before_anybody_looked_was_ready() {
+    thread_local! {
+        static LAST: RefCell<Option<OnDrop>> = const { RefCell::new(None) };
+    }
+    paused(async {
+        let (ends, end) = mpsc::channel();
+        let job = ChildSpec::blocking("job", move |_| {
+            let ends = ends.clone();
+            LAST.set(Some(OnDrop::new(move || {
+                let _ = ends.send(());
+            })));
+            Err::<(), _>("broken")
+        });
+        let job = job.restart(RestartPolicy::Temporary);
+        // Its first turn comes after the job's, and holds up everybody else's until that thread is over.
+        let end = Mutex::new(end);
+        let busy = Puppet::starting("busy", move |_, _| {
+            end.lock().unwrap().recv_timeout(secs(60)).expect("the job's thread ends");
+        });
+        let (events, addr) = (Events::default(), busy.addr());
+        let root = supervisor("root", events.hook(strict())).child(job).child(busy).start();
+        assert_eq!(addr.send(life()).await, Ok(1));
+        settle().await;
+        let told = events.lines();
+        let of_the_job: Vec<_> = told.iter().filter(|line| line.starts_with("root/job")).collect();
+        let expected = ["ChildStarted", "ChildReady", "ChildFailed", "ChildEnded"];
+        assert_eq!(of_the_job, expected.map(|kind| format!("root/job: {kind}")).each_ref());
+        assert_eq!(states(&root).await, [("busy".to_owned(), ChildState::Running)]);
+        assert_eq!(status(&root).await.state, SupervisorState::Running);
     });
 }
 

@@ -60,6 +60,11 @@ impl Stubborn {
         self.calls.recv().await.expect("it is called")
     }
 
+    /// Waits until it is called, which is true, or nobody can call it any more.
+    pub async fn is_ever_called(&mut self) -> bool {
+        self.calls.recv().await.is_some()
+    }
+
     pub fn was_called(&mut self) -> bool {
         self.calls.try_recv().is_ok()
     }

@@ -1,0 +1,73 @@
+//! Where `WhileDown::Reject` ends: what is in the mailbox at a start is the new incarnation's.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use actix::prelude::*;
+use actix_supervisor::{Add, ChildSpec, Restart, Strategy, Supervisor, WhileDown};
+
+use crate::{
+    puppet::{OnDrop, Puppet, Tell, life, tell},
+    support::{exact, fragile, paused, settle, start, status},
+};
+
+fn boom() -> Tell {
+    tell(|_, _| panic!("boom"))
+}
+
+#[test]
+fn a_start_in_the_middle_of_a_rejection_leaves_the_other_messages_to_the_new_incarnation() {
+    paused(async {
+        let (dropped, at_start) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (so_far, noted, mut lives) = (Arc::clone(&dropped), Arc::clone(&at_start), 0);
+        let spec = ChildSpec::actor("child", move |_| {
+            lives += 1;
+            noted.store(so_far.load(Ordering::Relaxed), Ordering::Relaxed);
+            Puppet::new(lives)
+        });
+        let root = start("root", fragile());
+        let spec = spec.while_down(WhileDown::Reject).mailbox_capacity(0);
+        let child = root.send(Add(spec)).await.unwrap().unwrap();
+        child.addr().do_send(boom());
+        settle().await;
+        assert_eq!(status(&root).await.children.backing_off, 1);
+
+        // More than are dropped in one go.
+        let send = |_| {
+            let dropped = Arc::clone(&dropped);
+            let counted = OnDrop::new(move || {
+                dropped.fetch_add(1, Ordering::Relaxed);
+            });
+            child.addr().send(tell(move |_, _| drop(counted)))
+        };
+        let answers: Vec<_> = (0..1000).map(send).collect();
+        assert_eq!(root.send(Restart(child.token())).await.unwrap(), Ok(()));
+        let rejected = at_start.load(Ordering::Relaxed);
+        assert!((1..1000).contains(&rejected), "{rejected} are no beginning");
+        for (number, answer) in answers.into_iter().enumerate() {
+            let expected = if number < rejected { Err(MailboxError::Closed) } else { Ok(2) };
+            assert_eq!(answer.await, expected, "{number}, {rejected} were rejected");
+        }
+    });
+}
+
+#[test]
+fn a_member_of_a_group_that_is_down_for_no_time_at_all_loses_no_message_but_that_in_hand() {
+    for strategy in [Strategy::OneForAll, Strategy::RestForOne] {
+        paused(async {
+            let spec = Puppet::spec("child").while_down(WhileDown::Reject);
+            let addr = spec.addr();
+            let root = Supervisor::with_spec("root", exact().strategy(strategy)).unwrap();
+            let _root = root.child(spec).start();
+            assert_eq!(addr.send(life()).await, Ok(1));
+            let poisoned = addr.send(boom());
+            let behind: Vec<_> = (0..10).map(|_| addr.send(life())).collect();
+            assert_eq!(poisoned.await, Err(MailboxError::Closed));
+            for behind in behind {
+                assert_eq!(behind.await, Ok(2), "{strategy:?}");
+            }
+        });
+    }
+}
