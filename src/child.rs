@@ -1,10 +1,12 @@
 //! What a child is: described once by a [`ChildSpec`]. The last place that is generic over its actor.
 
 mod context;
+mod crew;
 mod incarnation;
 mod kept;
 mod link;
 pub(crate) mod panics;
+mod pool;
 mod service;
 
 use std::{
@@ -21,16 +23,21 @@ use actix::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::{context::SupervisedContext, panics::install_panic_hook, service::ServiceActor};
 pub(crate) use self::{
     context::current,
     incarnation::Handle,
     kept::{AnyKept, Job},
     link::{Calls, LeftBehind, Link, Nested, Notice, Parent, Running},
 };
+pub use self::{
+    context::{InFlight, SupervisedContext},
+    panics::install_panic_hook,
+    service::ServiceActor,
+};
 use self::{
-    kept::{Factory, Kept, Manners, Untaken},
+    kept::{Factory, Kept, Manners, OnStop, SharedMailbox, Untaken},
     panics::Guarded,
+    pool::Template,
 };
 use crate::{
     backoff::Backoff,
@@ -88,7 +95,19 @@ pub struct ChildSpec<A: Actor<Context = Context<A>>> {
     significant: bool,
     placement: Placement,
     watchdog: Option<Duration>,
+    in_flight: Option<u32>,
+    /// If it is a pool: how many members it has.
+    members: Option<usize>,
     decide: Option<Rule>,
+}
+
+/// A pool, in parts.
+pub(crate) struct Pool<A: Actor<Context = Context<A>>> {
+    pub(crate) name: String,
+    pub(crate) size: usize,
+    pub(crate) policy: RestartPolicy,
+    pub(crate) significant: bool,
+    pub(crate) template: Template<A>,
 }
 
 /// What is to be done about a failure, in the user's words.
@@ -113,6 +132,62 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     {
         let factory = Box::new(move |ctx: &mut Context<A>| factory(ctx).map_err(Into::into));
         Self::with_factory(name.into(), ChildKind::Actor, factory)
+    }
+
+    /// A pool: actors of one type that take their messages from one mailbox, behind one address.
+    ///
+    /// An idle member takes the next message, so the load balances by itself. A member that fails is replaced alone, by the
+    /// policy and the backoff of this spec, while the others go on; what waits in the mailbox waits for whoever is
+    /// next. All that a spec can say is about each member, but for [`significant`](Self::significant).
+    ///
+    /// The pool is a [supervisor](ChildSpec::supervisor) of its members, with the settings of the one that takes it on: so
+    /// members are children with names of their own, `name-1` and so on, in [`Tree`](crate::Tree) and in events, and
+    /// [`ChildInfo::addr::<Supervisor>`](crate::ChildInfo::addr) reaches it. [`Resize`](crate::Resize) changes the number of members. It is stopped
+    /// as a supervisor is: for as long as its members may take. When members that do not come back have all
+    /// ended, so has the pool.
+    ///
+    /// With [`Placement::Dedicated`] each member has a thread of its own. That is what Actix's `SyncArbiter` is for,
+    /// here for ordinary actors; with [`Placement::Pool`] they share as many threads as the supervisor's
+    /// [`arbiters`](Spec::arbiters).
+    ///
+    /// ```
+    /// use actix::prelude::*;
+    /// use actix_supervisor::{ChildSpec, Placement, Stop, Supervisor};
+    ///
+    /// #[derive(Message)]
+    /// #[rtype(result = "u64")]
+    /// struct Sum(u64);
+    ///
+    /// struct Worker;
+    ///
+    /// impl Actor for Worker {
+    ///     type Context = Context<Self>;
+    /// }
+    ///
+    /// impl Handler<Sum> for Worker {
+    ///     type Result = u64;
+    ///
+    ///     fn handle(&mut self, Sum(to): Sum, _ctx: &mut Context<Self>) -> u64 {
+    ///         (0..=to).sum() // This may take its time: the member has a thread of its own.
+    ///     }
+    /// }
+    ///
+    /// # actix_rt::System::new().block_on(async {
+    /// let workers = ChildSpec::pool("workers", 4, |_ctx| Worker).placement(Placement::Dedicated);
+    /// let addr = workers.addr();
+    /// let root = Supervisor::new("root").child(workers).start();
+    ///
+    /// assert_eq!(addr.send(Sum(100)).await?, 5_050);
+    /// assert!(root.send(Stop).await?.is_clean());
+    /// # Ok::<(), actix::MailboxError>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn pool(
+        name: impl Into<String>,
+        members: usize,
+        factory: impl FnMut(&mut Context<A>) -> A + Send + 'static,
+    ) -> Self {
+        Self { members: Some(members), ..Self::actor(name, factory) }
     }
 
     fn with_factory(name: String, kind: ChildKind, factory: Factory<A>) -> Self {
@@ -160,6 +235,8 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             significant: false,
             placement: Placement::Inline,
             watchdog: None,
+            in_flight: None,
+            members: None,
             decide: None,
         }
     }
@@ -283,6 +360,17 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         self
     }
 
+    /// How many messages it, or each member of a [pool](Self::pool), has in hand at most, one or more; no limit unless set.
+    ///
+    /// For handlers that answer with futures: Actix does not tell anybody when those are done, so a handler says that its message is
+    /// in hand by [`ctx.in_hand()`](SupervisedContext::in_hand). With as many messages in hand the actor takes no more, and in
+    /// a pool another one does. On a stop request it finishes what it has in hand first, within its
+    /// [limit](Self::shutdown).
+    pub fn in_flight(mut self, messages: u32) -> Self {
+        self.in_flight = Some(messages);
+        self
+    }
+
     /// What becomes of messages while it is [down](WhileDown); [`WhileDown::Queue`] unless set. Before its first start
     /// they are always kept.
     pub fn while_down(mut self, senders: WhileDown) -> Self {
@@ -329,6 +417,8 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         };
         let allowed = "only for an actor or an async service whose placement is not Inline";
         check(limit.is_none() || can_be_watched, of, "watchdog", limit, allowed)?;
+        check(self.in_flight != Some(0), of, "in_flight", &0, "one or more")?;
+        check(self.members != Some(0), of, "members", &0, "one or more")?;
         let ends = self.policy != RestartPolicy::Permanent;
         let allowed = "only for a child that ends: a transient or a temporary one";
         check(!self.significant || ends, of, "significant", &true, allowed)?;
@@ -344,7 +434,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             return Err(error);
         }
         let (name, terms) = (Arc::from(self.name.as_str()), self.terms(supervisor));
-        let manners = Manners { drain: self.drain, while_down: self.while_down };
+        let manners = self.manners();
         let (addr, intake) = (self.addr.downgrade(), self.mailbox.take());
         let factory = self.factory.into_inner();
         let kept = Arc::new(Kept::new(intake, addr, factory, manners, self.nested.clone()));
@@ -371,6 +461,37 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             significant: self.significant,
             elsewhere: self.elsewhere().map(Box::new),
         }
+    }
+
+    fn manners(&self) -> Manners {
+        let on_stop = if self.drain { OnStop::Drain } else { OnStop::Nothing };
+        Manners { on_stop, while_down: self.while_down, in_flight: self.in_flight }
+    }
+
+    pub(crate) fn is_pool(&self) -> bool {
+        self.members.is_some()
+    }
+
+    /// Checks it, and splits it into what the pool is and what its members are made of.
+    pub(crate) fn into_pool(self, supervisor: &Spec) -> Result<Pool<A>, SpecError> {
+        if let Err(error) = self.check(supervisor) {
+            panics::discard(self);
+            return Err(error);
+        }
+        let (policy, significant, manners) = (self.policy, self.significant, self.manners());
+        let ends = policy != RestartPolicy::Permanent;
+        let template = Template {
+            name: self.name.clone(),
+            terms: Terms { significant: ends, ..self.terms(supervisor) },
+            manners,
+            placement: self.placement,
+            factory: Arc::new(Mutex::new(self.factory)),
+            decide: self.decide.map(Arc::new),
+            mailbox: Arc::new(SharedMailbox::new(self.mailbox.take())),
+            addr: self.addr.downgrade(),
+        };
+        let size = self.members.unwrap_or(1);
+        Ok(Pool { name: self.name, size, policy, significant, template })
     }
 
     fn elsewhere(&self) -> Option<Elsewhere> {
@@ -403,12 +524,14 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             return Err(error.into());
         }
         let kept = Arc::clone(&old.kept).into_any().downcast::<Kept<A>>();
-        let same_kind = self.kind == old.terms.kind && self.nested.is_none();
+        let same_kind =
+            self.kind == old.terms.kind && self.nested.is_none() && self.members.is_none();
         let Some(kept) = kept.ok().filter(|_| same_kind) else {
             let (child, given) = (old.name.to_string(), self.describe());
             panics::discard(self);
             return Err(ReplaceError::WrongType { child, given });
         };
+        let manners = self.manners();
         old.terms = self.terms(supervisor);
         old.name = Arc::from(self.name);
         old.decide = self.decide;
@@ -417,13 +540,13 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             let _ = calls.set(of_old.clone());
         }
         old.placement = self.placement;
-        let manners = Manners { drain: self.drain, while_down: self.while_down };
         kept.replace(self.factory.into_inner(), manners, self.capacity);
         Ok(())
     }
 
     fn describe(&self) -> String {
         match self.kind {
+            ChildKind::Actor if self.is_pool() => "pool".to_owned(),
             ChildKind::Actor => format!("actor of type {}", type_name::<A>()),
             ChildKind::Service => "service".to_owned(),
             ChildKind::Blocking => "blocking service".to_owned(),
@@ -529,6 +652,8 @@ impl<A: Actor<Context = Context<A>>> fmt::Debug for ChildSpec<A> {
             .field("significant", &self.significant)
             .field("placement", &self.placement)
             .field("watchdog", &self.watchdog)
+            .field("in_flight", &self.in_flight)
+            .field("members", &self.members)
             .finish_non_exhaustive()
     }
 }

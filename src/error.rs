@@ -114,3 +114,22 @@ pub enum ReplaceError {
     #[error(transparent)]
     Child(#[from] ChildError),
 }
+
+/// Why [`Resize`](crate::Resize) failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResizeError {
+    /// The child is no [pool](crate::ChildSpec::pool).
+    #[error("child {child:?} is no pool")]
+    #[non_exhaustive]
+    NotAPool {
+        /// The child's name.
+        child: String,
+    },
+    /// A pool has one member at least.
+    #[error(transparent)]
+    Size(#[from] SpecError),
+    /// As for a [`Restart`](crate::Restart).
+    #[error(transparent)]
+    Child(#[from] ChildError),
+}

@@ -1,6 +1,10 @@
 //! Snapshots: what a supervisor tells about itself and its children when it is asked.
 
-use std::{any::Any, fmt, sync::Weak};
+use std::{
+    any::{Any, TypeId},
+    fmt,
+    sync::Weak,
+};
 
 use actix::{Actor, Addr, Context};
 use tokio::time::Instant;
@@ -113,16 +117,18 @@ pub struct ChildInfo {
 impl ChildInfo {
     /// The child's address, if its actor type is `A` and it is still supervised.
     ///
+    /// For a [pool](crate::ChildSpec::pool), its members' common address, and that of the supervisor that it is: `addr::<Supervisor>()`.
     /// `None` for another type, and for a child that has ended since.
     pub fn addr<A: Actor<Context = Context<A>>>(&self) -> Option<Addr<A>> {
-        self.addr.0.upgrade()?.addr()?.downcast().ok().map(|addr| *addr)
+        let addr = self.addr.0.upgrade()?.addr(TypeId::of::<Addr<A>>())?;
+        addr.downcast().ok().map(|addr| *addr)
     }
 }
 
 /// Something that has an address, as long as its mailbox is open.
 pub(crate) trait HasAddr: Send + Sync {
-    /// An `Addr<A>`.
-    fn addr(&self) -> Option<Box<dyn Any>>;
+    /// Its address of this type, an `Addr<A>`, if it has one.
+    fn addr(&self, of: TypeId) -> Option<Box<dyn Any>>;
 }
 
 /// A child's address, whatever its actor type, without keeping anything of the child.

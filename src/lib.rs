@@ -131,8 +131,10 @@ pub use tokio_util::sync::CancellationToken;
 
 pub use crate::{
     backoff::Backoff,
-    child::{Child, ChildSpec, ServiceActor, SupervisedContext, install_panic_hook},
-    error::{AddError, ChildError, PlacementError, RemoveError, ReplaceError, SpecError},
+    child::{Child, ChildSpec, InFlight, ServiceActor, SupervisedContext, install_panic_hook},
+    error::{
+        AddError, ChildError, PlacementError, RemoveError, ReplaceError, ResizeError, SpecError,
+    },
     event::{EndReason, Event, EventKind},
     failure::{BoxError, Exit, Failure, PanicInfo},
     info::{
@@ -140,8 +142,8 @@ pub use crate::{
         SupervisorStatus, TreeNode, Unstopped,
     },
     messages::{
-        Add, AddAndWait, Join, Kill, List, Remove, RemoveAndWait, Replace, Restart, Resume, Status,
-        Stop, Subscribe, Terminate, Tree,
+        Add, AddAndWait, Join, Kill, List, Remove, RemoveAndWait, Replace, Resize, Restart, Resume,
+        Status, Stop, Subscribe, Terminate, Tree,
     },
     placement::Placement,
     policy::{

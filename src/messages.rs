@@ -10,7 +10,7 @@ use actix::{Actor, Context, Message, Recipient};
 
 use crate::{
     child::{Child, ChildSpec},
-    error::{AddError, ChildError, RemoveError, ReplaceError},
+    error::{AddError, ChildError, RemoveError, ReplaceError, ResizeError},
     event::Event,
     failure::Failure,
     info::{ChildInfo, StopReport, SupervisorStatus, TreeNode},
@@ -121,6 +121,18 @@ pub struct Replace<A: Actor<Context = Context<A>>>(pub ChildToken, pub ChildSpec
 impl<A: Actor<Context = Context<A>>> Message for Replace<A> {
     type Result = Result<(), ReplaceError>;
 }
+
+/// Changes how many members a [pool](crate::ChildSpec::pool) has.
+///
+/// More are started at once. If there are to be fewer, those that came last take no more messages, finish what they have in hand, and
+/// are gone; the answer does not wait for that. The new size holds across restarts.
+///
+/// # Errors
+///
+/// [`ResizeError::Size`] for a pool of zero, [`ResizeError::NotAPool`], and as [`Restart`].
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Result<(), ResizeError>")]
+pub struct Resize(pub ChildToken, pub usize);
 
 /// Ends an incarnation at once, as a failure: [`Failure::Killed`]. For drills and tests. A child that is down
 /// stays as it is.

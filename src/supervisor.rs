@@ -3,6 +3,7 @@
 mod blueprint;
 mod deeds;
 mod host;
+mod pool;
 mod requests;
 mod shell;
 mod threads;

@@ -3,7 +3,7 @@
 use std::{
     any::Any,
     cell::Cell,
-    mem,
+    fmt, mem,
     pin::Pin,
     sync::Arc,
     task::{self, Poll},
@@ -58,6 +58,62 @@ pub trait SupervisedContext {
 
     /// Which child of its supervisor this actor is; `None` if it is not supervised.
     fn child(&self) -> Option<ChildToken>;
+
+    /// The message that is being handled counts as in hand until what is returned is dropped: see
+    /// [`ChildSpec::in_flight`](crate::ChildSpec::in_flight). For handlers that answer with a future, which takes it along.
+    ///
+    /// ```
+    /// use actix::prelude::*;
+    /// use actix_supervisor::SupervisedContext;
+    ///
+    /// #[derive(Message)]
+    /// #[rtype(result = "String")]
+    /// struct Fetch(String);
+    ///
+    /// struct Fetcher;
+    ///
+    /// impl Actor for Fetcher {
+    ///     type Context = Context<Self>;
+    /// }
+    ///
+    /// impl Handler<Fetch> for Fetcher {
+    ///     type Result = ResponseFuture<String>;
+    ///
+    ///     fn handle(&mut self, Fetch(url): Fetch, ctx: &mut Self::Context) -> Self::Result {
+    ///         let in_hand = ctx.in_hand();
+    ///         Box::pin(async move {
+    ///             let _until_answered = in_hand;
+    ///             // …
+    ///             url
+    ///         })
+    ///     }
+    /// }
+    /// ```
+    fn in_hand(&mut self) -> InFlight;
+}
+
+/// A message that an actor has in hand, until this is dropped. See [`SupervisedContext::in_hand`].
+#[must_use = "the message is in hand until this is dropped"]
+pub struct InFlight(Option<Arc<dyn InHand>>);
+
+/// Who has messages in hand.
+pub(crate) trait InHand: Send + Sync {
+    /// One less.
+    fn done(&self);
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if let Some(actor) = &self.0 {
+            actor.done();
+        }
+    }
+}
+
+impl fmt::Debug for InFlight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InFlight").finish_non_exhaustive()
+    }
 }
 
 impl<A: Actor<Context = Context<A>>> SupervisedContext for Context<A> {
@@ -95,6 +151,10 @@ impl<A: Actor<Context = Context<A>>> SupervisedContext for Context<A> {
 
     fn child(&self) -> Option<ChildToken> {
         current(self)?.token()
+    }
+
+    fn in_hand(&mut self) -> InFlight {
+        InFlight(current(self).map(|scope| scope.in_hand()))
     }
 }
 
@@ -163,6 +223,8 @@ pub(crate) trait Scope {
     /// It is ready, which it says itself.
     fn ready(&self);
     fn token(&self) -> Option<ChildToken>;
+    /// It has one message more in hand.
+    fn in_hand(self: Arc<Self>) -> Arc<dyn InHand>;
     /// Whether this is the incarnation's address, an `Addr<A>`.
     fn has_addr(&self, addr: &dyn Any) -> bool;
 }

@@ -16,21 +16,22 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
     task::{self, Poll, Waker},
 };
 
 use actix::{
     Actor, ActorContext, ActorFuture, AsyncContext, Context,
-    dev::{AsyncContextParts, ContextFut, ContextParts, EnvelopeProxy},
+    dev::{AsyncContextParts, ContextFut, ContextParts, Envelope, EnvelopeProxy},
 };
 
 use log::Level;
 
 use super::{
-    context::{BreakOff, Entered, Scope},
-    kept::{AnyKept, Kept},
+    context::{BreakOff, Entered, InHand, Scope},
+    crew::{Crew, Member},
+    kept::{AnyKept, Intake, Kept, OnStop},
     link::{Link, Running},
     panics,
 };
@@ -65,6 +66,7 @@ pub(super) struct Incarnation<A: Actor<Context = Context<A>>> {
     link: Link,
     /// Not on its supervisor's thread.
     elsewhere: bool,
+    in_flight: Option<u32>,
     /// It takes no more messages, and nobody waits for its end: its thread was given up. Set under the mailbox's lock (I1).
     fenced: AtomicBool,
     /// Its supervisor wants to know whether its thread is free.
@@ -84,14 +86,24 @@ pub(super) struct Incarnation<A: Actor<Context = Context<A>>> {
     draining: AtomicBool,
     /// Its pump is gone.
     deaf: AtomicBool,
+    /// How many messages it has in hand, as far as it says so.
+    in_hand: AtomicU32,
+    /// It stops when it has none in hand.
+    is_leaving: AtomicBool,
+    /// If it is a member of a pool: its place among those who are idle, or 0.
+    place: AtomicU64,
+    /// It was called for a message, and has not looked yet.
+    is_called: AtomicBool,
 }
 
 impl<A: Actor<Context = Context<A>>> Incarnation<A> {
     pub(super) fn new(kept: Arc<Kept<A>>, link: Link, elsewhere: bool) -> Arc<Self> {
+        let in_flight = kept.manners().in_flight;
         Arc::new(Self {
             kept,
             link,
             elsewhere,
+            in_flight,
             fenced: AtomicBool::new(false),
             is_asked: AtomicBool::new(elsewhere),
             is_gone: AtomicBool::new(false),
@@ -101,6 +113,10 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
             broken: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
+            in_hand: AtomicU32::new(0),
+            is_leaving: AtomicBool::new(false),
+            place: AtomicU64::new(0),
+            is_called: AtomicBool::new(false),
         })
     }
 
@@ -168,6 +184,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
             }
         }
         self.is_gone.store(true, Ordering::Release);
+        self.pass_on();
         if self.link.parent.is_none() {
             self.kept.close();
         }
@@ -201,8 +218,74 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         }
     }
 
+    /// It is not idle any more. If it was called for a message, another one is to take that.
+    fn pass_on(&self) {
+        let Some(crew) = self.kept.crew() else { return };
+        self.is_busy(crew);
+        if self.is_called.swap(false, Ordering::AcqRel) {
+            crew.call_one();
+        }
+    }
+
+    /// It was called, and has not even looked: it waits for a future of its own, or has enough in hand. It may have been called
+    /// again while it was idle, too; then both look.
+    fn yield_to_others(&self) {
+        if let Some(crew) = self.kept.crew()
+            && self.is_called.swap(false, Ordering::AcqRel)
+        {
+            crew.call_one();
+        }
+    }
+
+    fn is_busy(&self, crew: &Crew) {
+        let place = self.place.swap(0, Ordering::AcqRel);
+        if place != 0 {
+            crew.leave(place);
+        }
+    }
+
+    /// Takes a message out of the mailbox of a pool, or waits to be called.
+    fn take_from(
+        self: &Arc<Self>,
+        crew: &Crew,
+        intake: &mut Intake<A>,
+        task: &mut task::Context<'_>,
+    ) -> Poll<Option<Envelope<A>>> {
+        self.is_called.store(false, Ordering::Release);
+        let mut next = intake.next(task);
+        if next.is_pending() {
+            let place = crew.enter(Arc::clone(self) as Arc<dyn Member>);
+            self.place.store(place, Ordering::Release);
+            next = intake.next(task);
+        }
+        if next.is_ready() {
+            self.is_busy(crew);
+            crew.call_one();
+        }
+        next
+    }
+
+    fn has_enough(&self, limit: Option<u32>) -> bool {
+        limit.is_some_and(|limit| self.in_hand.load(Ordering::Acquire) >= limit)
+    }
+
     fn pump(self: &Arc<Self>) -> Pump<A> {
         Pump { incarnation: Arc::clone(self), announced: true }
+    }
+}
+
+impl<A: Actor<Context = Context<A>>> Member for Incarnation<A> {
+    fn call(&self) {
+        self.place.store(0, Ordering::Release);
+        self.is_called.store(true, Ordering::Release);
+        self.wake();
+    }
+}
+
+impl<A: Actor<Context = Context<A>>> InHand for Incarnation<A> {
+    fn done(&self) {
+        self.in_hand.fetch_sub(1, Ordering::AcqRel);
+        self.wake();
     }
 }
 
@@ -230,6 +313,7 @@ impl<A: Actor<Context = Context<A>>> Handle for Incarnation<A> {
         let intake = self.kept.intake();
         self.fenced.store(true, Ordering::Relaxed);
         drop(intake);
+        self.pass_on();
         self.kill();
     }
 }
@@ -252,6 +336,11 @@ impl<A: Actor<Context = Context<A>>> Scope for Incarnation<A> {
 
     fn token(&self) -> Option<ChildToken> {
         self.link.token()
+    }
+
+    fn in_hand(self: Arc<Self>) -> Arc<dyn InHand> {
+        self.in_hand.fetch_add(1, Ordering::AcqRel);
+        self
     }
 
     fn has_addr(&self, addr: &dyn Any) -> bool {
@@ -286,6 +375,9 @@ impl<A: Actor<Context = Context<A>>> Future for Runner<A> {
             this.incarnation.is_asked.store(false, Ordering::Relaxed);
             this.incarnation.link.alive();
         }
+        if let Some(crew) = this.incarnation.kept.crew() {
+            this.incarnation.is_busy(crew);
+        }
         let Some(future) = &mut this.future else { return Poll::Ready(()) };
         let entered = Entered::new(Arc::clone(&this.incarnation) as Arc<dyn Scope>);
         let polled = panics::catch(|| Pin::new(&mut *future).poll(task));
@@ -302,6 +394,9 @@ impl<A: Actor<Context = Context<A>>> Future for Runner<A> {
                     future.ctx().spawn(this.incarnation.pump());
                     task.waker().wake_by_ref();
                 }
+                if this.incarnation.is_called.load(Ordering::Acquire) {
+                    this.incarnation.yield_to_others();
+                }
                 Poll::Pending
             }
             Ok(Poll::Ready(())) => this.end(None, Ok(())),
@@ -314,11 +409,16 @@ impl<A: Actor<Context = Context<A>>> Runner<A> {
     fn pass_on_stop(&mut self) {
         let Some(future) = &mut self.future else { return };
         let kept = &self.incarnation.kept;
-        let drains =
-            kept.manners().drain && kept.intake().as_mut().is_some_and(|intake| intake.set_apart());
-        match drains {
-            true => self.incarnation.draining.store(true, Ordering::Relaxed),
-            false => future.ctx().stop(),
+        let has_something_in_hand = self.incarnation.in_hand.load(Ordering::Acquire) > 0;
+        match kept.manners().on_stop {
+            OnStop::Drain if kept.intake().as_mut().is_some_and(Intake::set_apart) => {
+                self.incarnation.draining.store(true, Ordering::Relaxed);
+            }
+            OnStop::Finish => self.incarnation.is_leaving.store(true, Ordering::Relaxed),
+            OnStop::Nothing | OnStop::Drain if has_something_in_hand => {
+                self.incarnation.is_leaving.store(true, Ordering::Relaxed);
+            }
+            OnStop::Nothing | OnStop::Drain => future.ctx().stop(),
         }
     }
 
@@ -395,7 +495,10 @@ impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Pump<A> {
         if !mem::replace(announced, true) {
             incarnation.link.ready();
         }
-        let mut held = (!incarnation.elsewhere).then(|| incarnation.kept.intake());
+        let crew = incarnation.kept.crew();
+        let limit = incarnation.in_flight;
+        let is_alone = !incarnation.elsewhere && crew.is_none();
+        let mut held = is_alone.then(|| incarnation.kept.intake());
         for _ in 0..BUDGET {
             if ctx.waiting() {
                 return Poll::Pending;
@@ -412,10 +515,23 @@ impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Pump<A> {
             }
             if incarnation.draining.load(Ordering::Relaxed) && intake.is_drained() {
                 incarnation.draining.store(false, Ordering::Relaxed);
-                ctx.stop();
+                incarnation.is_leaving.store(true, Ordering::Relaxed);
+            }
+            if incarnation.is_leaving.load(Ordering::Relaxed) {
+                if incarnation.in_hand.load(Ordering::Acquire) == 0 {
+                    incarnation.is_leaving.store(false, Ordering::Relaxed);
+                    ctx.stop();
+                }
                 return Poll::Pending;
             }
-            match intake.next(task) {
+            if incarnation.has_enough(limit) {
+                return Poll::Pending;
+            }
+            let next = match crew {
+                None => intake.next(task),
+                Some(crew) => incarnation.take_from(crew, intake, task),
+            };
+            match next {
                 Poll::Ready(Some(mut envelope)) => {
                     drop(momentary);
                     envelope.handle(actor, ctx);

@@ -1,10 +1,13 @@
 //! What is kept of a child while its incarnations come and go: its mailbox and its factory.
 
 use std::{
-    any::Any,
+    any::{Any, TypeId},
     collections::VecDeque,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{self, Poll, ready},
 };
 
@@ -16,6 +19,7 @@ use futures::{future::poll_fn, stream::Stream, task::noop_waker_ref};
 use tokio::task::AbortHandle;
 
 use super::{
+    crew::Crew,
     incarnation::{Handle, Incarnation, Launch},
     link::{Link, Nested},
     panics::{self, discard},
@@ -45,16 +49,60 @@ pub(crate) trait AnyKept: HasAddr {
     fn down(self: Arc<Self>);
     /// An `Arc<Kept<A>>`.
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+    /// From now on, when it is asked to stop, it finishes what it has in hand, and leaves what waits to others.
+    fn leave_the_queue(&self);
     /// The child has ended. Closes its mailbox: whoever has a message in it, or sends one, gets an error.
     fn close(&self);
 }
 
 pub(super) struct Kept<A: Actor<Context = Context<A>>> {
     addr: WeakAddr<A>,
-    intake: Mutex<Option<Intake<A>>>,
+    mailbox: Mailbox<A>,
     recipe: Mutex<Recipe<A>>,
     /// If it is a supervisor: what the one above it needs.
     pub(super) nested: Option<Arc<dyn Nested>>,
+}
+
+/// Where its messages are.
+enum Mailbox<A: Actor<Context = Context<A>>> {
+    Own(Mutex<Option<Intake<A>>>),
+    /// It is a member of a pool.
+    Shared {
+        mailbox: Arc<SharedMailbox<A>>,
+        is_up: AtomicBool,
+    },
+}
+
+/// The mailbox of a pool.
+pub(super) struct SharedMailbox<A: Actor<Context = Context<A>>> {
+    intake: Mutex<Option<Intake<A>>>,
+    crew: Arc<Crew>,
+}
+
+impl<A: Actor<Context = Context<A>>> SharedMailbox<A> {
+    pub(super) fn new(intake: Option<Intake<A>>) -> Self {
+        let crew = Arc::<Crew>::default();
+        let of_pool = |intake| Intake { crew: Some(Arc::clone(&crew)), ..intake };
+        Self { intake: Mutex::new(intake.map(of_pool)), crew }
+    }
+
+    pub(super) fn close(&self) {
+        let closed = locked(&self.intake).take();
+        if let Some(intake) = closed {
+            intake.discard();
+        }
+    }
+}
+
+impl<A: Actor<Context = Context<A>>> Drop for SharedMailbox<A> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// A handler's panic poisons a mailbox, and leaves it as good as before.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a spec says about all incarnations. It can be replaced.
@@ -67,11 +115,23 @@ struct Recipe<A: Actor<Context = Context<A>>> {
     closed: bool,
 }
 
+/// What an incarnation does first when it is asked to stop.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum OnStop {
+    Nothing,
+    /// It handles what is in its mailbox.
+    Drain,
+    /// It finishes what it has in hand, and what it waits for.
+    Finish,
+}
+
 /// How incarnations are treated.
 #[derive(Clone, Copy)]
 pub(super) struct Manners {
-    pub(super) drain: bool,
+    pub(super) on_stop: OnStop,
     pub(super) while_down: WhileDown,
+    /// How many messages it may have in hand.
+    pub(super) in_flight: Option<u32>,
 }
 
 /// The receiving end of a kept mailbox.
@@ -83,6 +143,14 @@ pub(super) struct Intake<A: Actor<Context = Context<A>>> {
     backlog: VecDeque<Envelope<A>>,
     /// The task that empties the mailbox while the child is down.
     rejector: Option<AbortHandle>,
+    /// Who is told of messages, if these are several.
+    crew: Option<Arc<Crew>>,
+}
+
+impl<A: Actor<Context = Context<A>>> Recipe<A> {
+    fn new(factory: Factory<A>, manners: Manners) -> Self {
+        Self { factory: Some(factory), manners, edition: 0, closed: false }
+    }
 }
 
 impl<A: Actor<Context = Context<A>>> Kept<A> {
@@ -93,13 +161,32 @@ impl<A: Actor<Context = Context<A>>> Kept<A> {
         manners: Manners,
         nested: Option<Arc<dyn Nested>>,
     ) -> Self {
-        let recipe = Recipe { factory: Some(factory), manners, edition: 0, closed: false };
-        Self { addr, intake: Mutex::new(intake), recipe: Mutex::new(recipe), nested }
+        let recipe = Mutex::new(Recipe::new(factory, manners));
+        Self { addr, mailbox: Mailbox::Own(Mutex::new(intake)), recipe, nested }
+    }
+
+    pub(super) fn member(
+        mailbox: Arc<SharedMailbox<A>>,
+        addr: WeakAddr<A>,
+        factory: Factory<A>,
+        manners: Manners,
+    ) -> Self {
+        let recipe = Mutex::new(Recipe::new(factory, manners));
+        let mailbox = Mailbox::Shared { mailbox, is_up: AtomicBool::new(false) };
+        Self { addr, mailbox, recipe, nested: None }
+    }
+
+    /// The other members of its pool, if it is a member.
+    pub(super) fn crew(&self) -> Option<&Arc<Crew>> {
+        match &self.mailbox {
+            Mailbox::Own(_) => None,
+            Mailbox::Shared { mailbox, .. } => Some(&mailbox.crew),
+        }
     }
 
     /// Never held while the user's code runs.
     fn recipe(&self) -> MutexGuard<'_, Recipe<A>> {
-        self.recipe.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.recipe)
     }
 
     pub(super) fn manners(&self) -> Manners {
@@ -155,12 +242,33 @@ impl<A: Actor<Context = Context<A>>> Kept<A> {
     /// On the supervisor's own thread, the pump of the only incarnation (I1) holds the lock while it is polled, handlers
     /// included. On other threads it is held for one message only, and not while that is handled. So nobody ever waits long.
     pub(super) fn intake(&self) -> MutexGuard<'_, Option<Intake<A>>> {
-        // A handler's panic poisons it, and leaves it as good as before.
-        self.intake.lock().unwrap_or_else(PoisonError::into_inner)
+        match &self.mailbox {
+            Mailbox::Own(intake) => locked(intake),
+            Mailbox::Shared { mailbox, .. } => locked(&mailbox.intake),
+        }
     }
 
     /// An incarnation starts.
     fn up(&self) {
+        if let Mailbox::Shared { mailbox, is_up } = &self.mailbox
+            && !is_up.swap(true, Ordering::Relaxed)
+        {
+            mailbox.crew.one_is_up();
+        }
+        self.accept();
+    }
+
+    /// Returns whether there is nobody to take messages now.
+    fn is_last_down(&self) -> bool {
+        match &self.mailbox {
+            Mailbox::Own(_) => true,
+            Mailbox::Shared { mailbox, is_up } => {
+                is_up.swap(false, Ordering::Relaxed) && mailbox.crew.one_is_down() == 0
+            }
+        }
+    }
+
+    fn accept(&self) {
         if let Some(intake) = &mut *self.intake() {
             intake.stop_rejecting();
         }
@@ -173,8 +281,9 @@ impl<A: Actor<Context = Context<A>>> Kept<A> {
 }
 
 impl<A: Actor<Context = Context<A>>> HasAddr for Kept<A> {
-    fn addr(&self) -> Option<Box<dyn Any>> {
-        self.addr.upgrade().map(|addr| Box::new(addr) as Box<dyn Any>)
+    fn addr(&self, of: TypeId) -> Option<Box<dyn Any>> {
+        let addr = self.addr.upgrade().filter(|addr| addr.type_id() == of)?;
+        Some(Box::new(addr))
     }
 }
 
@@ -194,8 +303,12 @@ impl<A: Actor<Context = Context<A>>> AnyKept for Kept<A> {
     }
 
     fn down(self: Arc<Self>) {
+        let is_last = self.is_last_down();
         if self.manners().while_down != WhileDown::Reject {
-            return self.up();
+            return self.accept();
+        }
+        if !is_last {
+            return;
         }
         let kept = Arc::clone(&self);
         let rejector = actix_rt::spawn(poll_fn(move |task| match &mut *kept.intake() {
@@ -212,10 +325,22 @@ impl<A: Actor<Context = Context<A>>> AnyKept for Kept<A> {
         self
     }
 
+    fn leave_the_queue(&self) {
+        self.recipe().manners.on_stop = OnStop::Finish;
+    }
+
     fn close(&self) {
-        let closed = self.intake().take();
-        if let Some(intake) = closed {
-            intake.discard();
+        match &self.mailbox {
+            Mailbox::Own(intake) => {
+                let closed = locked(intake).take();
+                if let Some(intake) = closed {
+                    intake.discard();
+                }
+            }
+            // It is the others' too.
+            Mailbox::Shared { .. } => {
+                self.is_last_down();
+            }
         }
         let mut recipe = self.recipe();
         recipe.closed = true;
@@ -244,7 +369,7 @@ pub(super) struct Untaken<A: Actor<Context = Context<A>>>(Option<Intake<A>>);
 impl<A: Actor<Context = Context<A>>> Untaken<A> {
     pub(super) fn new(receiver: AddressReceiver<A>, alias: Option<AddressReceiver<A>>) -> Self {
         let alias = alias.map(Box::new);
-        Self(Some(Intake { receiver, alias, backlog: VecDeque::new(), rejector: None }))
+        Self(Some(Intake { receiver, alias, backlog: VecDeque::new(), rejector: None, crew: None }))
     }
 
     pub(super) fn set_capacity(&mut self, messages: usize) {
@@ -267,8 +392,18 @@ impl<A: Actor<Context = Context<A>>> Drop for Untaken<A> {
 }
 
 impl<A: Actor<Context = Context<A>>> Intake<A> {
-    /// The next message; `None` when no more can come.
+    /// The next message; `None` when no more can come. In a pool it is the crew that is woken when there is one.
     pub(super) fn next(&mut self, task: &mut task::Context<'_>) -> Poll<Option<Envelope<A>>> {
+        match &self.crew {
+            None => self.next_for(task),
+            Some(crew) => {
+                let waker = crew.waker();
+                self.next_for(&mut task::Context::from_waker(&waker))
+            }
+        }
+    }
+
+    fn next_for(&mut self, task: &mut task::Context<'_>) -> Poll<Option<Envelope<A>>> {
         if !self.backlog.is_empty() {
             return Poll::Ready(self.backlog.pop_front());
         }
@@ -299,7 +434,7 @@ impl<A: Actor<Context = Context<A>>> Intake<A> {
 
     fn reject(&mut self, task: &mut task::Context<'_>) -> Poll<()> {
         for _ in 0..REJECT_SLICE {
-            match ready!(self.next(task)) {
+            match ready!(self.next_for(task)) {
                 Some(envelope) => discard(envelope),
                 None => return Poll::Ready(()),
             }

@@ -26,6 +26,8 @@ pub(crate) enum Notice {
     Joined,
     /// The supervisor above wants to know what is here and below.
     Tree(oneshot::Sender<TreeNode>),
+    /// The pool may have another size now.
+    Resize,
     /// The supervisor above ends this one at once.
     Kill,
     /// There is more to do than one slice.
@@ -138,6 +140,8 @@ pub(crate) trait Nested: Send + Sync {
     fn adopt(&self, parent: &Arc<Bus>);
     /// Tells its running incarnation; returns whether there is one to tell.
     fn tell(&self, notice: Notice) -> bool;
+    /// If it is a pool, it is to have so many members; returns whether it is one.
+    fn resize(&self, members: usize) -> bool;
     /// Its incarnation has ended and is gone.
     fn ended(&self, outcome: &Outcome);
     /// It does not come back: closes the mailboxes of its declared children.

@@ -5,7 +5,7 @@ use std::{
     backtrace::{Backtrace, BacktraceStatus},
     cell::{Cell, RefCell},
     fmt, mem,
-    ops::Deref,
+    ops::{Deref, DerefMut},
     panic::{self, AssertUnwindSafe, PanicHookInfo},
     sync::{Arc, Once},
 };
@@ -83,6 +83,12 @@ impl<T> Deref for Guarded<T> {
 
     fn deref(&self) -> &T {
         self.0.as_ref().expect("it is there until it is dropped")
+    }
+}
+
+impl<T> DerefMut for Guarded<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.0.as_mut().expect("it is there until it is dropped")
     }
 }
 

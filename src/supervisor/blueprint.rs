@@ -9,7 +9,10 @@ use std::{
 use actix::{Actor, Addr, Context};
 use tokio::sync::{mpsc::UnboundedSender, oneshot};
 
-use super::Supervisor;
+use super::{
+    Supervisor,
+    pool::{self, Members},
+};
 use crate::{
     bus::Bus,
     child::{ChildSpec, LeftBehind, Nested, Notice, TakenOn, panics},
@@ -43,6 +46,8 @@ pub(super) struct Plan {
     /// How the last incarnation has ended, where it said so itself.
     pub(super) ended: Option<Ended>,
     pub(super) report: StopReport,
+    /// If it is a pool.
+    pub(super) members: Option<Members>,
     /// What that report names.
     pub(super) left_behind: Vec<LeftBehind>,
     stops: Vec<oneshot::Sender<StopReport>>,
@@ -86,7 +91,10 @@ impl Blueprint {
     where
         A: Actor<Context = Context<A>>,
     {
-        let child = spec.take_on(&self.spec)?;
+        let child = match spec.is_pool() {
+            true => pool::take_on(spec, &self.spec)?,
+            false => spec.take_on(&self.spec)?,
+        };
         if let Some(nested) = &child.nested {
             nested.adopt(&self.bus);
         }
@@ -135,6 +143,14 @@ impl Nested for Blueprint {
 
     fn tell(&self, notice: Notice) -> bool {
         self.plan().outbox.as_ref().is_some_and(|outbox| outbox.send(notice).is_ok())
+    }
+
+    fn resize(&self, members: usize) -> bool {
+        let is_pool = self.set_size(members);
+        if is_pool {
+            self.tell(Notice::Resize);
+        }
+        is_pool
     }
 
     fn ended(&self, outcome: &Outcome) {

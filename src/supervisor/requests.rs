@@ -22,14 +22,15 @@ use super::{
 };
 use crate::{
     child::{Child, ChildSpec, Notice, panics},
-    error::{AddError, ChildError, RemoveError, ReplaceError},
+    error::{AddError, ChildError, RemoveError, ReplaceError, ResizeError},
     failure::Failure,
     info::{AddrRef, ChildInfo, StopReport, SupervisorState, SupervisorStatus, TreeNode},
     machine::{Input, Listed, Request, Settled, Wait},
     messages::{
-        Add, AddAndWait, Join, Kill, List, Remove, RemoveAndWait, Replace, Restart, Resume, Status,
-        Stop, Subscribe, Terminate, Tree,
+        Add, AddAndWait, Join, Kill, List, Remove, RemoveAndWait, Replace, Resize, Restart, Resume,
+        Status, Stop, Subscribe, Terminate, Tree,
     },
+    spec::check,
     token::ChildToken,
 };
 
@@ -90,6 +91,19 @@ impl Shell {
         }
         self.request(token, Request::Renew, ctx)
             .map_err(|refused| ReplaceError::Child(refused.into()))
+    }
+
+    fn resize_pool(&self, token: ChildToken, members: usize) -> Result<(), ResizeError> {
+        self.knows(token).map_err(ChildError::from)?;
+        let Some(entry) = self.children.get(&token.child) else {
+            return Err(ChildError::NotFound.into());
+        };
+        let name = &entry.child.name;
+        check(members > 0, || format!("child {name:?}"), "members", &members, "one or more")?;
+        match &entry.child.nested {
+            Some(nested) if nested.resize(members) => Ok(()),
+            _ => Err(ResizeError::NotAPool { child: name.to_string() }),
+        }
     }
 
     fn status(&self) -> SupervisorStatus {
@@ -275,6 +289,14 @@ impl<A: Actor<Context = Context<A>>> Handler<Replace<A>> for Supervisor {
     ) -> Self::Result {
         let progress = self.running(ctx).replace(token, spec, ctx);
         Reply::when(async move { Ok(carried_out(progress?).await?) })
+    }
+}
+
+impl Handler<Resize> for Supervisor {
+    type Result = Result<(), ResizeError>;
+
+    fn handle(&mut self, Resize(token, members): Resize, ctx: &mut Self::Context) -> Self::Result {
+        self.running(ctx).resize_pool(token, members)
     }
 }
 

@@ -142,8 +142,13 @@ impl Shell {
         plan.outbox = Some(outbox.clone());
         plan.report = StopReport::default();
         plan.left_behind = Vec::new();
+        let excess = plan.declare_members();
         let declared = mem::take(&mut plan.declared);
         drop(plan);
+        for Declared { child, last_failure, .. } in excess {
+            child.kept.close();
+            panics::discard(last_failure);
+        }
         let is_root = child::current(ctx).is_none_or(|scope| scope.token().is_none());
         let mut shell = Self {
             blueprint,
@@ -277,6 +282,7 @@ impl Shell {
                 }
             }
             Notice::Tree(reply) => self.report_tree(reply),
+            Notice::Resize => self.resize(ctx),
             Notice::Kill => self.input(Input::Kill, ctx),
             Notice::Tick => {
                 self.ticking = false;

@@ -19,6 +19,7 @@ mod left_behind;
 mod mailboxes;
 mod nesting;
 mod pausing;
+mod pools;
 mod puppet;
 mod readiness;
 mod rejecting;

@@ -1,0 +1,120 @@
+//! Pools, as supervisors of their members.
+
+use std::sync::Arc;
+
+use actix::{Actor, Context};
+
+use super::{
+    Supervisor,
+    blueprint::{Blueprint, Declared, Plan},
+    shell::Shell,
+};
+use crate::{
+    child::{ChildSpec, Pool, TakenOn},
+    error::SpecError,
+    machine::Request,
+    policy::{AutoShutdown, RestartPolicy, ShutdownOrder, Strategy},
+    spec::Spec,
+};
+
+/// What a supervisor needs to know if it is a pool.
+pub(super) struct Members {
+    /// Makes the member with this number.
+    make: Box<dyn Fn(u64) -> TakenOn + Send + Sync>,
+    /// How many there are to be.
+    size: usize,
+    /// How many were made so far.
+    made: u64,
+}
+
+impl Members {
+    fn next(&mut self) -> TakenOn {
+        self.made += 1;
+        (self.make)(self.made)
+    }
+}
+
+/// Takes on a pool: a supervisor of its members, with the settings of the one above it.
+pub(super) fn take_on<A>(spec: ChildSpec<A>, settings: &Spec) -> Result<TakenOn, SpecError>
+where
+    A: Actor<Context = Context<A>>,
+{
+    let Pool { name, size, policy, significant, template } = spec.into_pool(settings)?;
+    let auto_shutdown = match policy {
+        RestartPolicy::Permanent => AutoShutdown::Never,
+        // When the last member has ended, nobody is left to take a message.
+        RestartPolicy::Transient | RestartPolicy::Temporary => AutoShutdown::AllSignificant,
+    };
+    let of_pool = Spec {
+        strategy: Strategy::OneForOne,
+        shutdown_order: ShutdownOrder::Concurrent,
+        max_children: None,
+        event_hook: None,
+        auto_shutdown,
+        ..settings.clone()
+    };
+    let supervisor = Supervisor::with_spec(name, of_pool)?;
+    let blueprint = Arc::clone(&supervisor.blueprint);
+    let pool = ChildSpec::supervisor(supervisor).restart(policy).significant(significant);
+    let mut taken = pool.take_on(settings)?;
+    taken.kept = template.cover(taken.kept);
+    let make = Box::new(move |number| template.member(number));
+    blueprint.plan().members = Some(Members { make, size, made: 0 });
+    Ok(taken)
+}
+
+impl Plan {
+    /// If it is a pool: declares as many members as there are to be. Returns those that are too many.
+    pub(super) fn declare_members(&mut self) -> Vec<Declared> {
+        let Some(mut members) = self.members.take() else { return Vec::new() };
+        while self.declared.len() < members.size {
+            let (id, child) = (self.next_child(), members.next());
+            self.declared.insert(id, Declared { child, life: 0, last_failure: None });
+        }
+        let mut excess = Vec::new();
+        while self.declared.len() > members.size {
+            excess.extend(self.declared.pop_last().map(|(_, last)| last));
+        }
+        self.members = Some(members);
+        excess
+    }
+}
+
+impl Blueprint {
+    /// From now on the pool is to have so many members. Returns whether it is a pool.
+    pub(super) fn set_size(&self, size: usize) -> bool {
+        match &mut self.plan().members {
+            Some(members) => {
+                members.size = size;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+impl Shell {
+    /// The pool may have another size now: takes on members, or removes those that came last.
+    pub(super) fn resize(&mut self, ctx: &mut Context<Supervisor>) {
+        let present: Vec<u64> = self.machine.list().map(|listed| listed.id).collect();
+        let (size, more) = {
+            let mut plan = self.blueprint.plan();
+            let Some(members) = &mut plan.members else { return };
+            let missing = members.size.saturating_sub(present.len());
+            (members.size, (0..missing).map(|_| members.next()).collect::<Vec<_>>())
+        };
+        for member in more {
+            let id = self.add(member, false, ctx);
+            if let Some(entry) = self.children.get_mut(&id) {
+                entry.declared = true;
+            }
+        }
+        for &id in present.iter().skip(size) {
+            if let Some(entry) = self.children.get(&id) {
+                entry.child.kept.leave_the_queue();
+            }
+            // Refused only where everything stops anyway.
+            let _ = self.request(self.token(id), Request::Remove, ctx);
+        }
+    }
+}
