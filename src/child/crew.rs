@@ -15,7 +15,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     task::{Wake, Waker},
 };
@@ -50,7 +50,7 @@ impl Crew {
     }
 
     /// Enters a member as idle, and returns its place.
-    pub(super) fn enter(&self, member: Arc<dyn Member>) -> u64 {
+    fn enter(&self, member: Arc<dyn Member>) -> u64 {
         let mut idle = self.idle();
         idle.last += 1;
         let place = idle.last;
@@ -58,7 +58,7 @@ impl Crew {
         place
     }
 
-    pub(super) fn leave(&self, place: u64) {
+    fn leave(&self, place: u64) {
         self.idle().members.remove(&place);
     }
 
@@ -77,6 +77,47 @@ impl Crew {
     /// Returns how many are left.
     pub(super) fn one_is_down(&self) -> usize {
         self.up.fetch_sub(1, Ordering::Relaxed).saturating_sub(1)
+    }
+}
+
+/// What a member keeps of its place in the crew.
+#[derive(Default)]
+pub(super) struct Seat {
+    /// Its place among those who are idle, or 0.
+    place: AtomicU64,
+    /// It was called, and has not looked into the mailbox yet.
+    is_called: AtomicBool,
+}
+
+impl Seat {
+    pub(super) fn is_called(&self) {
+        self.place.store(0, Ordering::Release);
+        self.is_called.store(true, Ordering::Release);
+    }
+
+    /// It looks into the mailbox.
+    pub(super) fn looks(&self) {
+        self.is_called.store(false, Ordering::Release);
+    }
+
+    /// It is idle, and has to look once more.
+    pub(super) fn enter(&self, crew: &Crew, member: Arc<dyn Member>) {
+        self.place.store(crew.enter(member), Ordering::Release);
+    }
+
+    /// It is not idle any more.
+    pub(super) fn leave(&self, crew: &Crew) {
+        let place = self.place.swap(0, Ordering::AcqRel);
+        if place != 0 {
+            crew.leave(place);
+        }
+    }
+
+    /// If it was called and has not looked, another one is to look.
+    pub(super) fn pass_on(&self, crew: &Crew) {
+        if self.is_called.load(Ordering::Acquire) && self.is_called.swap(false, Ordering::AcqRel) {
+            crew.call_one();
+        }
     }
 }
 

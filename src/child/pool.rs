@@ -17,7 +17,16 @@ use super::{
     link::Link,
     panics::Guarded,
 };
-use crate::{info::HasAddr, machine::Terms, placement::Placement};
+use crate::{info::HasAddr, machine::Terms, placement::Placement, policy::RestartPolicy};
+
+/// A pool, in parts.
+pub(crate) struct Pool<A: Actor<Context = Context<A>>> {
+    pub(crate) name: String,
+    pub(crate) size: usize,
+    pub(crate) policy: RestartPolicy,
+    pub(crate) significant: bool,
+    pub(crate) template: Template<A>,
+}
 
 /// What all members of a pool are made of.
 pub(crate) struct Template<A: Actor<Context = Context<A>>> {

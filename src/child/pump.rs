@@ -1,0 +1,162 @@
+//! How messages get from a kept mailbox to the actor.
+
+use std::{
+    mem,
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    task::{self, Poll},
+};
+
+use actix::{
+    Actor, ActorContext, ActorFuture, AsyncContext, Context,
+    dev::{Envelope, EnvelopeProxy},
+};
+
+use super::{
+    context::BreakOff,
+    crew::{Crew, Member},
+    incarnation::Incarnation,
+    intake::Intake,
+};
+
+/// How many messages an incarnation handles before others on its thread have their turn, and so
+/// does a stop request.
+const BUDGET: usize = 128;
+
+/// Takes messages out of the kept mailbox, in order, and hands each to the actor once (I2).
+///
+/// Actix polls it for the first time when `started` has run and all futures that it gave to
+/// `ctx.wait` are done: the incarnation is ready.
+pub(super) struct Pump<A: Actor<Context = Context<A>>> {
+    incarnation: Arc<Incarnation<A>>,
+    announced: bool,
+}
+
+impl<A: Actor<Context = Context<A>>> Pump<A> {
+    pub(super) fn new(incarnation: Arc<Incarnation<A>>, announced: bool) -> Self {
+        Self { incarnation, announced }
+    }
+}
+
+impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Pump<A> {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        actor: &mut A,
+        ctx: &mut Context<A>,
+        task: &mut task::Context<'_>,
+    ) -> Poll<()> {
+        let Self { incarnation, announced } = self.get_mut();
+        if !mem::replace(announced, true) {
+            incarnation.link.ready();
+        }
+        let crew = incarnation.kept.crew();
+        let is_alone = !incarnation.elsewhere && crew.is_none();
+        let mut held = is_alone.then(|| incarnation.kept.intake());
+        for _ in 0..BUDGET {
+            if ctx.waiting() {
+                return Poll::Pending;
+            }
+            let mut momentary = None;
+            let intake = match &mut held {
+                Some(held) => held,
+                None => momentary.insert(incarnation.kept.intake()),
+            };
+            let Some(intake) = intake.as_mut() else { return Poll::Pending };
+            if incarnation.fenced.load(Ordering::Relaxed) {
+                ctx.wait(BreakOff::silently());
+                return Poll::Pending;
+            }
+            if incarnation.is_to_stop(intake) {
+                if incarnation.is_idle() {
+                    ctx.stop();
+                }
+                return Poll::Pending;
+            }
+            if incarnation.has_enough() {
+                return Poll::Pending;
+            }
+            let next = match crew {
+                None => intake.next(task),
+                Some(crew) => incarnation.take_from(crew, intake, task),
+            };
+            match next {
+                Poll::Ready(Some(mut envelope)) => {
+                    drop(momentary);
+                    envelope.handle(actor, ctx);
+                }
+                Poll::Ready(None) | Poll::Pending => return Poll::Pending,
+            }
+        }
+        task.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<A: Actor<Context = Context<A>>> Incarnation<A> {
+    /// Whether it was asked to stop and has nothing left to take: it stops as soon as it has nothing in hand.
+    fn is_to_stop(&self, intake: &Intake<A>) -> bool {
+        if self.draining.load(Ordering::Relaxed) && intake.is_drained() {
+            self.draining.store(false, Ordering::Relaxed);
+            self.is_leaving.store(true, Ordering::Relaxed);
+        }
+        self.is_leaving.load(Ordering::Relaxed)
+    }
+
+    /// Whether it has nothing in hand. Then it is told to stop, once.
+    fn is_idle(&self) -> bool {
+        let is_idle = self.in_hand.load(Ordering::Acquire) == 0;
+        if is_idle {
+            self.is_leaving.store(false, Ordering::Relaxed);
+        }
+        is_idle
+    }
+
+    fn has_enough(&self) -> bool {
+        self.in_flight.is_some_and(|limit| self.in_hand.load(Ordering::Acquire) >= limit)
+    }
+
+    /// Takes a message out of the mailbox of a pool, or waits to be called.
+    fn take_from(
+        self: &Arc<Self>,
+        crew: &Crew,
+        intake: &mut Intake<A>,
+        task: &mut task::Context<'_>,
+    ) -> Poll<Option<Envelope<A>>> {
+        self.seat.looks();
+        let mut next = intake.next(task);
+        if next.is_pending() {
+            self.seat.enter(crew, Arc::clone(self) as Arc<dyn Member>);
+            next = intake.next(task);
+        }
+        if next.is_ready() {
+            self.seat.leave(crew);
+            crew.call_one();
+        }
+        next
+    }
+}
+
+impl<A: Actor<Context = Context<A>>> Drop for Pump<A> {
+    fn drop(&mut self) {
+        self.incarnation.deaf.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Keeps a context alive that has nothing else: Actix stops one that is empty, and it is so for a moment
+/// when the actor cancels the pump.
+pub(super) struct Presence;
+
+impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Presence {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        _actor: &mut A,
+        _ctx: &mut Context<A>,
+        _task: &mut task::Context<'_>,
+    ) -> Poll<()> {
+        Poll::Pending
+    }
+}

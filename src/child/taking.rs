@@ -1,0 +1,206 @@
+//! How a supervisor takes a child on: its spec is checked, and split into what the machine and what the shell need.
+
+use std::{
+    any::type_name,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use actix::{Actor, Context};
+
+use super::{
+    ChildSpec, MAILBOX_CAPACITY, Rule,
+    kept::{AnyKept, Kept, Manners, OnStop, SharedMailbox},
+    link::{Calls, Nested},
+    panics,
+    pool::{Pool, Template},
+};
+use crate::{
+    error::{PlacementError, ReplaceError, SpecError},
+    info::ChildKind,
+    machine::{Elsewhere, Terms},
+    placement::Placement,
+    policy::{AutoShutdown, RestartPolicy, Shutdown},
+    spec::{Spec, check},
+};
+
+/// Actix refuses to make a mailbox of this capacity.
+pub(super) const CAPACITY_LIMIT: usize = usize::MAX >> 2;
+
+/// A child, as its supervisor sees it: without its actor's type.
+pub(crate) struct TakenOn {
+    pub(crate) name: Arc<str>,
+    pub(crate) terms: Terms,
+    pub(crate) kept: Arc<dyn AnyKept>,
+    pub(crate) nested: Option<Arc<dyn Nested>>,
+    pub(crate) decide: Option<Rule>,
+    pub(crate) placement: Placement,
+    /// If it is a blocking service.
+    pub(crate) calls: Option<Calls>,
+}
+
+impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
+    fn check(&self, supervisor: &Spec) -> Result<(), SpecError> {
+        let of = || format!("child {:?}", self.name);
+        check(!self.name.is_empty(), of, "name", &self.name, "not empty")?;
+        let timeout = self.start_timeout;
+        check(
+            timeout != Some(Duration::ZERO),
+            of,
+            "start_timeout",
+            &Duration::ZERO,
+            "more than zero",
+        )?;
+        let capacity = self.capacity.unwrap_or(MAILBOX_CAPACITY);
+        let allowed = "less than a quarter of usize::MAX";
+        check(capacity < CAPACITY_LIMIT, of, "mailbox_capacity", &capacity, allowed)?;
+        check(self.give_up_after != Some(0), of, "give_up_after", &0, "one or more")?;
+        let can_be_placed =
+            self.kind != ChildKind::Blocking || matches!(self.placement, Placement::Inline);
+        let allowed = "only Inline for a blocking service, which has a thread of its own";
+        check(can_be_placed, of, "placement", &self.placement, allowed)?;
+        let limit = &self.watchdog;
+        check(*limit != Some(Duration::ZERO), of, "watchdog", limit, "more than zero")?;
+        let can_be_watched = match self.kind {
+            ChildKind::Actor | ChildKind::Service => !matches!(self.placement, Placement::Inline),
+            ChildKind::Blocking | ChildKind::Supervisor => false,
+        };
+        let allowed = "only for an actor or an async service whose placement is not Inline";
+        check(limit.is_none() || can_be_watched, of, "watchdog", limit, allowed)?;
+        check(self.in_flight != Some(0), of, "in_flight", &0, "one or more")?;
+        check(self.members != Some(0), of, "members", &0, "one or more")?;
+        let ends = self.policy != RestartPolicy::Permanent;
+        let allowed = "only for a child that ends: a transient or a temporary one";
+        check(!self.significant || ends, of, "significant", &true, allowed)?;
+        let watched = supervisor.auto_shutdown != AutoShutdown::Never;
+        let allowed = "only where the supervisor's auto_shutdown is not Never";
+        check(!self.significant || watched, of, "significant", &true, allowed)
+    }
+
+    /// Checks it, and splits it into what the machine and what the shell of its supervisor need.
+    pub(crate) fn take_on(self, supervisor: &Spec) -> Result<TakenOn, SpecError> {
+        if let Err(error) = self.check(supervisor) {
+            panics::discard(self);
+            return Err(error);
+        }
+        let (name, terms) = (Arc::from(self.name.as_str()), self.terms(supervisor));
+        let manners = self.manners();
+        let (addr, intake) = (self.addr.downgrade(), self.mailbox.take());
+        let factory = self.factory.into_inner();
+        let kept = Arc::new(Kept::new(intake, addr, factory, manners, self.nested.clone()));
+        let calls = self.calls.map(|calls| calls.get_or_init(Calls::default).clone());
+        let (nested, decide) = (self.nested, self.decide);
+        let placement = self.placement;
+        Ok(TakenOn { name, terms, kept, nested, decide, placement, calls })
+    }
+
+    fn terms(&self, supervisor: &Spec) -> Terms {
+        let default = match self.kind {
+            ChildKind::Supervisor => Shutdown::Infinite,
+            ChildKind::Actor | ChildKind::Service | ChildKind::Blocking => {
+                Shutdown::Timeout(supervisor.shutdown_timeout)
+            }
+        };
+        Terms {
+            policy: self.policy,
+            shutdown: self.shutdown.unwrap_or(default),
+            start_timeout: self.start_timeout,
+            kind: self.kind,
+            backoff: self.backoff.clone().map(Box::new),
+            give_up_after: self.give_up_after,
+            significant: self.significant,
+            elsewhere: self.elsewhere().map(Box::new),
+        }
+    }
+
+    fn manners(&self) -> Manners {
+        let on_stop = if self.drain { OnStop::Drain } else { OnStop::Nothing };
+        Manners { on_stop, while_down: self.while_down, in_flight: self.in_flight }
+    }
+
+    pub(crate) fn is_pool(&self) -> bool {
+        self.members.is_some()
+    }
+
+    /// Checks it, and splits it into what the pool is and what its members are made of.
+    pub(crate) fn into_pool(self, supervisor: &Spec) -> Result<Pool<A>, SpecError> {
+        if let Err(error) = self.check(supervisor) {
+            panics::discard(self);
+            return Err(error);
+        }
+        let (policy, significant, manners) = (self.policy, self.significant, self.manners());
+        let ends = policy != RestartPolicy::Permanent;
+        let template = Template {
+            name: self.name.clone(),
+            terms: Terms { significant: ends, ..self.terms(supervisor) },
+            manners,
+            placement: self.placement,
+            factory: Arc::new(Mutex::new(self.factory)),
+            decide: self.decide.map(Arc::new),
+            mailbox: Arc::new(SharedMailbox::new(self.mailbox.take())),
+            addr: self.addr.downgrade(),
+        };
+        let size = self.members.unwrap_or(1);
+        Ok(Pool { name: self.name, size, policy, significant, template })
+    }
+
+    fn elsewhere(&self) -> Option<Elsewhere> {
+        match self.placement {
+            Placement::Inline => None,
+            Placement::Arbiter(_) | Placement::Dedicated | Placement::Pool => {
+                Some(Elsewhere { watchdog: self.watchdog })
+            }
+        }
+    }
+
+    /// Whether there is a thread where it is to run.
+    pub(crate) fn has_a_place(&self) -> Result<(), PlacementError> {
+        match &self.placement {
+            Placement::Arbiter(arbiter) if !arbiter.alive() => Err(PlacementError::ArbiterStopped),
+            Placement::Arbiter(_) | Placement::Inline | Placement::Dedicated | Placement::Pool => {
+                Ok(())
+            }
+        }
+    }
+
+    /// Puts this in the place of the spec by which a child was taken on.
+    pub(crate) fn replace(self, old: &mut TakenOn, supervisor: &Spec) -> Result<(), ReplaceError> {
+        if let Err(error) = self.check(supervisor) {
+            panics::discard(self);
+            return Err(error.into());
+        }
+        if let Err(error) = self.has_a_place() {
+            panics::discard(self);
+            return Err(error.into());
+        }
+        let kept = Arc::clone(&old.kept).into_any().downcast::<Kept<A>>();
+        let same_kind =
+            self.kind == old.terms.kind && self.nested.is_none() && self.members.is_none();
+        let Some(kept) = kept.ok().filter(|_| same_kind) else {
+            let (child, given) = (old.name.to_string(), self.describe());
+            panics::discard(self);
+            return Err(ReplaceError::WrongType { child, given });
+        };
+        let manners = self.manners();
+        old.terms = self.terms(supervisor);
+        old.name = Arc::from(self.name);
+        old.decide = self.decide;
+        if let (Some(calls), Some(of_old)) = (self.calls, &old.calls) {
+            // One call at a time, also where the last one was begun by the old spec.
+            let _ = calls.set(of_old.clone());
+        }
+        old.placement = self.placement;
+        kept.replace(self.factory.into_inner(), manners, self.capacity);
+        Ok(())
+    }
+
+    fn describe(&self) -> String {
+        match self.kind {
+            ChildKind::Actor if self.is_pool() => "pool".to_owned(),
+            ChildKind::Actor => format!("actor of type {}", type_name::<A>()),
+            ChildKind::Service => "service".to_owned(),
+            ChildKind::Blocking => "blocking service".to_owned(),
+            ChildKind::Supervisor => "supervisor".to_owned(),
+        }
+    }
+}
