@@ -93,6 +93,11 @@ impl State {
     }
 }
 
+/// How long a thread is given to carry out a kill, before it counts as stuck; a nested supervisor's, that has others
+/// below it to kill, is given more.
+const GRACE: Duration = Duration::from_secs(1);
+const GRACE_OF_SUPERVISORS: Duration = Duration::from_secs(10);
+
 /// What a watchdog waits for until then: the answer to a probe, or the time to send one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Probe {
@@ -109,6 +114,8 @@ pub(crate) struct Child {
     /// Not kept unless its first start succeeds.
     pub(crate) on_trial: bool,
     pub(crate) state: State,
+    /// Whether its incarnation runs on another thread than the supervisor. Its terms may have changed since.
+    pub(crate) elsewhere: bool,
     /// Whether it was ever started by this machine.
     pub(crate) begun: bool,
     /// Whether it was ever ready.
@@ -135,10 +142,35 @@ impl Child {
         self.ready_at.is_some_and(|at| now.saturating_duration_since(at) >= healthy)
     }
 
-    /// Whether it has taken too long to stop, and nothing can be done about it.
+    /// How long a kill may take. On the supervisor's own thread nothing comes in between.
+    pub(super) fn grace(&self) -> Option<Duration> {
+        self.elsewhere.then(|| match self.terms.kind {
+            ChildKind::Supervisor => GRACE_OF_SUPERVISORS,
+            ChildKind::Actor | ChildKind::Service | ChildKind::Blocking => {
+                self.terms.watchdog().unwrap_or(GRACE)
+            }
+        })
+    }
+
+    /// Whether its supervisor can go on without an incarnation whose thread is stuck. Not if that is a supervisor, which
+    /// has children.
+    pub(super) fn can_be_abandoned(&self) -> bool {
+        match self.terms.kind {
+            ChildKind::Actor | ChildKind::Service => self.elsewhere,
+            ChildKind::Supervisor | ChildKind::Blocking => false,
+        }
+    }
+
+    /// Whether it has taken too long to stop, and nothing can be done about it: nothing ends a thread but the thread itself.
     pub(super) fn is_left_behind(&self) -> bool {
         let is_late = matches!(self.state, State::Stopping { overdue: true, limit: None, .. });
-        is_late && !self.terms.can_be_ended()
+        let is_stuck = self.elsewhere && !self.can_be_abandoned();
+        is_late && (is_stuck || !self.terms.can_be_killed())
+    }
+
+    /// Whether it was killed and did not end, and nothing more is done about that.
+    pub(super) fn is_given_up(&self) -> bool {
+        matches!(self.state, State::Stopping { limit: None, overdue: true, killed: true, .. })
     }
 
     /// Where it is, as users see it; `None` for a child that is not listed any more.

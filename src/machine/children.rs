@@ -36,6 +36,7 @@ impl Children {
             life,
             on_trial,
             state: State::BackingOff { until: Until::Turn },
+            elsewhere: false,
             begun: false,
             proven: false,
             ready_at: None,
@@ -99,8 +100,14 @@ impl Children {
         self.change(id, |child| child.probe = probe.map(Box::new));
     }
 
+    /// With a watchdog that it has not had before, it is watched from its next incarnation on.
     pub(crate) fn set_terms(&mut self, id: u64, terms: Terms) {
-        self.change(id, |child| child.terms = terms);
+        self.change(id, |child| {
+            if terms.watchdog().is_none() {
+                child.probe = None;
+            }
+            child.terms = terms;
+        });
     }
 
     /// It is ready, and so its trial is over.
@@ -127,6 +134,7 @@ impl Children {
         self.change(id, |child| {
             child.life += 1;
             child.state = state;
+            child.elsewhere = child.terms.elsewhere.is_some();
             child.ready_at = None;
             child.begun = true;
             life = child.life;

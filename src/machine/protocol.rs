@@ -50,11 +50,6 @@ pub(crate) struct Elsewhere {
     pub(crate) watchdog: Option<Duration>,
 }
 
-/// How long a thread is given to carry out a kill, before it counts as stuck; a nested supervisor's, that has others
-/// below it to kill, is given more.
-const GRACE: Duration = Duration::from_secs(1);
-const GRACE_OF_SUPERVISORS: Duration = Duration::from_secs(10);
-
 impl Terms {
     /// Whether a kill ends it for certain. Nothing ends a thread but the thread itself.
     pub(super) fn can_be_killed(&self) -> bool {
@@ -64,33 +59,8 @@ impl Terms {
         }
     }
 
-    /// How long a kill may take. On the supervisor's own thread nothing comes in between.
-    pub(super) fn grace(&self) -> Option<Duration> {
-        let elsewhere = self.elsewhere.as_deref()?;
-        Some(match self.kind {
-            ChildKind::Supervisor => GRACE_OF_SUPERVISORS,
-            ChildKind::Actor | ChildKind::Service | ChildKind::Blocking => {
-                elsewhere.watchdog.unwrap_or(GRACE)
-            }
-        })
-    }
-
     pub(super) fn watchdog(&self) -> Option<Duration> {
         self.elsewhere.as_deref()?.watchdog
-    }
-
-    /// Whether its supervisor can go on without an incarnation whose thread is stuck. Not if that is a supervisor, which
-    /// has children.
-    pub(super) fn can_be_abandoned(&self) -> bool {
-        match self.kind {
-            ChildKind::Actor | ChildKind::Service => self.elsewhere.is_some(),
-            ChildKind::Supervisor | ChildKind::Blocking => false,
-        }
-    }
-
-    /// Whether an incarnation is gone, or as good as gone, some time after it was killed.
-    pub(super) fn can_be_ended(&self) -> bool {
-        self.can_be_killed() && (self.elsewhere.is_none() || self.can_be_abandoned())
     }
 }
 

@@ -66,7 +66,7 @@ impl Machine {
     ) {
         let Some(child) = self.children.get(id) else { return };
         out.push(Action::Kill { child: id, life: child.life });
-        let grace = child.terms.grace();
+        let grace = child.grace();
         let limit = self.limit(grace, now);
         let killed = grace.is_some();
         self.children.set(id, State::Stopping { then, limit, overdue, killed });
@@ -82,12 +82,11 @@ impl Machine {
     ) {
         let Some(child) = self.children.get(id) else { return };
         let was_killed = matches!(child.state, State::Stopping { killed: true, .. });
-        let (killable, elsewhere) = (child.terms.can_be_killed(), child.terms.elsewhere.is_some());
-        if was_killed && child.terms.can_be_abandoned() {
+        if was_killed && child.can_be_abandoned() {
             self.abandon(id, then, out);
-        } else if was_killed || !killable {
-            self.leave_behind(id, then, out);
-        } else if elsewhere {
+        } else if was_killed || !child.terms.can_be_killed() {
+            self.leave_behind(id, then, was_killed, out);
+        } else if child.elsewhere {
             // Whether it is dropped has yet to be seen.
             self.send_kill(id, then, true, now, out);
         } else {
@@ -97,8 +96,8 @@ impl Machine {
     }
 
     /// Nothing can end it but itself.
-    fn leave_behind(&mut self, child: u64, then: Then, out: &mut Vec<Action>) {
-        let state = State::Stopping { then, limit: None, overdue: true, killed: false };
+    fn leave_behind(&mut self, child: u64, then: Then, killed: bool, out: &mut Vec<Action>) {
+        let state = State::Stopping { then, limit: None, overdue: true, killed };
         self.children.set(child, state);
         out.push(Action::StopTimeout { child, left_behind: true });
         for wait in [Wait::Started, Wait::Stopped] {
@@ -153,7 +152,7 @@ impl Machine {
                 self.send_kill(id, then, overdue, now, out);
             } else if !killable && !overdue {
                 out.push(Action::Ask { child: id, life });
-                self.leave_behind(id, then, out);
+                self.leave_behind(id, then, false, out);
             }
         }
     }

@@ -1,16 +1,20 @@
 //! The machine under a simulated clock: whole lists of actions, whole states, and no sleep.
 
+mod elsewhere;
 mod endings;
 mod exits;
 mod lives;
 mod matrix;
 mod model;
+mod moves;
 mod pausing;
 mod requests;
 mod situations;
 mod stopping;
+mod stuck;
 mod trials;
 mod walks;
+mod watchdogs;
 
 use super::{child::Until, *};
 use crate::{

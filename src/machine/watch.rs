@@ -34,10 +34,7 @@ impl Machine {
         let Some(child) = self.children.get(id) else { return };
         let (state, life) = (child.state, child.life);
         let (is_asked, limit) = (child.probe.as_ref().map(|it| it.asked), child.terms.watchdog());
-        let (Some(is_asked), Some(limit)) = (is_asked, limit) else {
-            // The child has another spec now, without a watchdog.
-            return self.children.set_probe(id, None);
-        };
+        let (Some(is_asked), Some(limit)) = (is_asked, limit) else { return };
         if !is_asked {
             let until = self.children.slot(after(now, limit));
             self.children.set_probe(id, Some(Probe { until, asked: true }));
@@ -56,10 +53,12 @@ impl Machine {
     /// The thread of this incarnation was found to be stuck over another one. It starts anew elsewhere, and that is no failure (I7).
     pub(super) fn move_away(&mut self, id: u64, life: u64, out: &mut Vec<Action>) {
         let Some(child) = self.children.get(id).filter(|child| child.life == life) else { return };
-        if !child.terms.can_be_abandoned() {
+        if !child.can_be_abandoned() {
             return;
         }
         match child.state {
+            // It was given up already: its end is on its way.
+            State::Stopping { .. } if child.is_given_up() => {}
             State::Stopping { then, .. } => self.abandon(id, then, out),
             State::Starting { .. } | State::Running if self.restarts_anything() => {
                 self.abandon(id, Then::Restart, out);
@@ -78,7 +77,7 @@ impl Machine {
             out.push(Action::Settle { child, wait: Wait::Stopped, outcome: Settled::Timeout });
         }
         out.push(Action::Abandon { child, life });
-        let state = State::Stopping { then, limit: None, overdue: false, killed: false };
+        let state = State::Stopping { then, limit: None, overdue: true, killed: true };
         self.children.set(child, state);
         self.children.set_probe(child, None);
     }

@@ -221,3 +221,64 @@ fn the_others_keep_their_incarnations_when_one_fails() {
         [(0, ChildState::Running, 0), (1, ChildState::Starting, 1), (2, ChildState::Running, 0)];
     assert_eq!(sim.listed(), expected);
 }
+
+/// Under a supervisor that does this at its limit, child 1 has failed with nowhere to start again, beside one that runs.
+fn strand(terms: Terms, on_limit: OnLimit, on_trial: bool, mode: Mode) -> (Sim, Vec<Action>) {
+    let mut sim = Sim::with(Settings { on_limit, ..settings() });
+    sim.add_running([permanent()]);
+    sim.input(Input::Add { child: 1, terms, on_trial });
+    sim.add(2, permanent());
+    if mode == Mode::Paused {
+        sim.pause_by(0);
+    }
+    let actions = sim.exit(1, ExitClass::Stranded);
+    (sim, actions)
+}
+
+#[test]
+fn one_with_nowhere_to_start_again_has_failed_for_good_though_its_policy_would_restart_it() {
+    for mode in [Mode::Running, Mode::Paused] {
+        for policy in POLICIES {
+            let terms = with_policy(policy);
+            let (sim, actions) = strand(terms, OnLimit::Backoff, false, mode);
+            let end = match policy {
+                Permanent | Transient => End::GaveUp,
+                Temporary => End::Failed,
+            };
+            let meter = reading(mode);
+            assert_eq!(actions, [failed_for_good(1, meter), ended(1, end)], "{policy:?} {mode:?}");
+            assert_eq!(sim.failures(), meter);
+        }
+    }
+}
+
+#[test]
+fn where_limits_escalate_one_with_nowhere_to_start_again_fails_its_supervisor() {
+    for policy in [Permanent, Transient] {
+        let (_, actions) = strand(with_policy(policy), OnLimit::Escalate, false, Mode::Running);
+        let begun = stop_begun(StopCause::Escalated { child: 1 });
+        assert_eq!(actions, [failed_for_good(1, 0.0), released(1), begun, asked(2, 1)]);
+    }
+    let (_, actions) = strand(with_policy(Temporary), OnLimit::Escalate, false, Mode::Running);
+    assert_eq!(actions, [failed_for_good(1, 0.0), ended(1, End::Failed)]);
+}
+
+#[test]
+fn one_on_trial_with_nowhere_to_start_is_not_kept_and_answers_who_waits() {
+    for on_limit in [OnLimit::Backoff, OnLimit::Escalate] {
+        let (_, actions) = strand(permanent(), on_limit, true, Mode::Running);
+        let not_ready = settle(1, Wait::Ready, Settled::Failed);
+        assert_eq!(actions, [failed_for_good(1, 0.0), not_ready, ended(1, End::Failed)]);
+    }
+}
+
+#[test]
+fn one_that_was_to_stop_and_has_nowhere_to_start_again_does_what_was_to_follow() {
+    let mut sim = starting(permanent(), false, Mode::Running);
+    sim.begin(1, Request::Restart);
+    let again =
+        [stopped(1), start(1, 2), settle(1, Wait::Started, Settled::Done), settle_stopped(1)];
+    assert_eq!(sim.exit(1, ExitClass::Stranded), again);
+    // There is still nowhere.
+    assert_eq!(sim.exit(1, ExitClass::Stranded), [failed_for_good(1, 0.0), ended(1, End::GaveUp)]);
+}

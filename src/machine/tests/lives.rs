@@ -57,6 +57,8 @@ fn a_notice_of_another_life_or_of_nobody_changes_nothing_at_all() {
         let strangers = [(3, 1), (3, 0), (u64::MAX, 1)];
         for (child, life) in others.into_iter().chain(strangers) {
             assert_eq!(sim.input(Input::Ready { child, life }), []);
+            assert_eq!(sim.input(Input::Alive { child, life }), []);
+            assert_eq!(sim.input(Input::Move { child, life }), []);
             for exit in EXITS {
                 let actions = sim.input(Input::Exited { child, life, exit, decision: None });
                 assert_eq!(actions, [], "{situation:?} {mode:?}");

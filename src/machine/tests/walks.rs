@@ -33,13 +33,35 @@ pub(super) enum Step {
         pick: u16,
         exit: Option<ExitClass>,
     },
+    /// The thread of an incarnation is stuck, or goes on.
+    Stick {
+        pick: u16,
+    },
+    /// An incarnation answers a probe, or says so without one.
+    Alive {
+        pick: u16,
+    },
+    /// The thread of an incarnation was found to be stuck over another one.
+    Move {
+        pick: u16,
+    },
+    /// The thread of an incarnation that was given up goes on, and tells of its end.
+    ComeBack {
+        pick: u16,
+    },
     Request {
         pick: u16,
         request: Request,
     },
-    /// Time passes, with a tick at each deadline.
+    /// New terms, and a new incarnation if one is up.
+    Replace {
+        pick: u16,
+        terms: TermsPick,
+    },
+    /// Time passes, with a tick at each deadline. If it is `lively`, threads that are not stuck answer at once.
     Pass {
         millis: u32,
+        lively: bool,
     },
     /// Time passes, and the tick is late.
     Late {
@@ -56,12 +78,26 @@ pub(super) struct TermsPick {
     shutdown: Shutdown,
     start_timeout: Option<Duration>,
     kind: ChildKind,
+    elsewhere: Option<Elsewhere>,
+}
+
+impl TermsPick {
+    /// As a child of this kind may have them.
+    fn of(self, kind: ChildKind) -> Self {
+        let elsewhere = match kind {
+            ChildKind::Actor | ChildKind::Service => self.elsewhere,
+            ChildKind::Supervisor => self.elsewhere.map(|_| Elsewhere::default()),
+            ChildKind::Blocking => None,
+        };
+        Self { kind, elsewhere, ..self }
+    }
 }
 
 impl From<TermsPick> for Terms {
     fn from(pick: TermsPick) -> Self {
-        let TermsPick { policy, shutdown, start_timeout, kind } = pick;
-        Self { policy, shutdown, start_timeout, kind, ..permanent() }
+        let TermsPick { policy, shutdown, start_timeout, kind, elsewhere } = pick;
+        let elsewhere = elsewhere.map(Box::new);
+        Self { policy, shutdown, start_timeout, kind, elsewhere, ..permanent() }
     }
 }
 
@@ -78,13 +114,17 @@ fn terms() -> impl Generator<Value = TermsPick> {
     ];
     let start_timeout = proptest::option::of((1..4_u64).prop_map(secs));
     let kind = prop_oneof![
-        2 => Just(ChildKind::Actor),
+        4 => Just(ChildKind::Actor),
         1 => Just(ChildKind::Supervisor),
         2 => Just(ChildKind::Blocking),
     ];
-    (policy, shutdown, start_timeout, kind).prop_map(|(policy, shutdown, start_timeout, kind)| {
-        TermsPick { policy, shutdown, start_timeout, kind }
-    })
+    let watchdog = proptest::option::of((1..10_u64).prop_map(secs));
+    let elsewhere = proptest::option::of(watchdog.prop_map(|watchdog| Elsewhere { watchdog }));
+    (policy, shutdown, start_timeout, kind, elsewhere).prop_map(
+        |(policy, shutdown, start_timeout, kind, elsewhere)| {
+            TermsPick { policy, shutdown, start_timeout, kind, elsewhere }.of(kind)
+        },
+    )
 }
 
 fn exit() -> impl Generator<Value = ExitClass> {
@@ -104,9 +144,15 @@ fn step() -> impl Generator<Value = Step> {
         70 => (any::<u16>(), exit()).prop_map(|(pick, exit)| Step::Exit { pick, exit }),
         15 => (any::<u16>(), proptest::option::of(exit()))
             .prop_map(|(pick, exit)| Step::Stale { pick, exit }),
+        20 => any::<u16>().prop_map(|pick| Step::Stick { pick }),
+        30 => any::<u16>().prop_map(|pick| Step::Alive { pick }),
+        12 => any::<u16>().prop_map(|pick| Step::Move { pick }),
+        8 => any::<u16>().prop_map(|pick| Step::ComeBack { pick }),
         50 => (any::<u16>(), proptest::sample::select(&REQUESTS[..]))
             .prop_map(|(pick, request)| Step::Request { pick, request }),
-        35 => (0..4_000_u32).prop_map(|millis| Step::Pass { millis }),
+        10 => (any::<u16>(), terms()).prop_map(|(pick, terms)| Step::Replace { pick, terms }),
+        35 => (0..4_000_u32, any::<bool>())
+            .prop_map(|(millis, lively)| Step::Pass { millis, lively }),
         8 => (0..20_000_u32).prop_map(|millis| Step::Late { millis }),
         4 => Just(Step::Resume),
         1 => Just(Step::Stop),
@@ -154,16 +200,20 @@ proptest! {
 proptest! {
     #![proptest_config(cases(1_500))]
 
-    /// Children that ignore what they are asked end at their limits, or are left behind.
+    /// Children that ignore what they are asked end at their limits, or are left behind; so do those on stuck threads.
     #[test]
     fn after_a_stop_the_end_comes(
         settings in any_settings(),
         steps in vec(step(), 1..60),
         deaf in any::<bool>(),
+        stuck in any::<bool>(),
     ) {
         let mut world = World::new(settings);
         for step in steps {
             world.take(step);
+        }
+        if stuck {
+            world.get_stuck();
         }
         world.take(Step::Stop);
         world.run_down(deaf);
@@ -183,6 +233,7 @@ proptest! {
                 step => world.take(step),
             }
         }
+        world.go_on();
         world.run_down(false);
         world.expect_all_up();
     }

@@ -1,6 +1,7 @@
 //! The world around a machine: it has the incarnations that the machine asked for, tells of their ends
 //! when it likes, waits for answers, and believes nothing.
 
+mod threads;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,8 @@ struct Known {
     /// A restart was asked for, and not overtaken by another request.
     restarting: bool,
     left_behind: bool,
+    /// Of its latest incarnation it was told that it took too long to stop.
+    late: bool,
 }
 
 /// An incarnation.
@@ -27,6 +30,17 @@ struct Up {
     ready: bool,
     asked: bool,
     killed: bool,
+    /// It was asked to stop, and has all the time that there is.
+    patient: bool,
+    elsewhere: bool,
+    /// Its thread does nothing at all.
+    stuck: bool,
+    watched: bool,
+    /// When a probe has to be answered.
+    answer_by: Option<Instant>,
+    /// When its thread has to have carried out a kill.
+    gone_by: Option<Instant>,
+    given_up: bool,
 }
 
 /// Somebody waits for an answer.
@@ -44,6 +58,7 @@ enum Cause {
     Added(u64),
     Requested(u64, Request),
     Exited(u64),
+    Moved(u64),
     Other,
 }
 
@@ -52,6 +67,9 @@ pub(super) struct World {
     settings: Settings,
     children: BTreeMap<u64, Known>,
     waiters: Vec<Waiter>,
+    /// Incarnations that were given up: whose end is to be reported, and which may come back.
+    given_up: Vec<u64>,
+    lost: Vec<(u64, u64)>,
     /// When the pause ends.
     paused: Option<Instant>,
     stopping: bool,
@@ -65,6 +83,8 @@ impl World {
             settings,
             children: BTreeMap::new(),
             waiters: Vec::new(),
+            given_up: Vec::new(),
+            lost: Vec::new(),
             paused: None,
             stopping: false,
             finished: false,
@@ -75,13 +95,13 @@ impl World {
         match step {
             Step::Add { terms, on_trial } => self.add(terms.into(), on_trial),
             Step::Ready { pick } => {
-                let up = self.up().collect::<Vec<_>>();
+                let up = self.free().collect::<Vec<_>>();
                 if let Some(&child) = picked(&up, pick) {
                     self.tell_ready(child);
                 }
             }
             Step::Exit { pick, exit } => {
-                let up = self.up().collect::<Vec<_>>();
+                let up = self.free().collect::<Vec<_>>();
                 if let Some(&child) = picked(&up, pick) {
                     self.tell_exit(child, exit);
                 }
@@ -92,10 +112,23 @@ impl World {
                 let child = u64::from(pick) % (self.children.len() as u64 + 1);
                 self.request(child, request);
             }
-            Step::Pass { millis } => self.pass(Duration::from_millis(millis.into())),
+            Step::Stick { pick } => self.stick(pick),
+            Step::Alive { pick } => {
+                let free = self.free().collect::<Vec<_>>();
+                if let Some(&child) = picked(&free, pick) {
+                    self.tell_alive(child);
+                }
+            }
+            Step::Move { pick } => self.tell_move(pick),
+            Step::ComeBack { pick } => self.come_back(pick),
+            Step::Replace { pick, terms } => self.replace(pick, terms),
+            Step::Pass { millis, lively } => {
+                self.pass(Duration::from_millis(millis.into()), lively);
+            }
             Step::Late { millis } => {
                 self.sim.now += Duration::from_millis(millis.into());
                 self.tick_until_quiet();
+                self.check_limits();
             }
             Step::Resume => self.input(Input::Resume, Cause::Other),
             Step::Stop => {
@@ -112,25 +145,33 @@ impl World {
     }
 
     /// Children end that were asked to, and time passes, until nothing is left to wait for. Those that
-    /// are `deaf` end only if they are killed, or if nobody would ever lose patience with them.
+    /// are `deaf` end only if they are killed, or if nobody would ever lose patience with them. Those on stuck threads
+    /// only in the last case.
     pub(super) fn run_down(&mut self, deaf: bool) {
         for _ in 0..1_000 {
             let ends = self.children.iter().filter(|(_, known)| {
-                let patient = known.terms.shutdown == Shutdown::Infinite;
-                known.up.is_some_and(|up| up.killed || up.asked && (!deaf || patient))
+                known.up.is_some_and(|up| match up.stuck {
+                    true => up.patient && !up.killed && !up.watched,
+                    false => up.killed || up.asked && (!deaf || up.patient),
+                })
             });
             let ends: Vec<u64> = ends.map(|(&child, _)| child).collect();
             for &child in &ends {
                 self.tell_exit(child, ExitClass::Stopped);
             }
-            if !deaf {
-                let up: Vec<u64> = self.up().collect();
-                up.into_iter().for_each(|child| self.tell_ready(child));
+            let free: Vec<u64> = self.free().collect();
+            for &child in &free {
+                if !deaf {
+                    self.tell_ready(child);
+                }
+                self.tell_alive(child);
             }
             match self.sim.machine.deadline() {
-                Some(due) => self.pass(due.saturating_duration_since(self.sim.now)),
-                None if ends.is_empty() => return,
-                None => {}
+                Some(due) if self.waits_for_a_time() => {
+                    self.pass(due.saturating_duration_since(self.sim.now), true);
+                }
+                Some(_) | None if ends.is_empty() => return,
+                Some(_) | None => {}
             }
         }
         panic!("it comes to no end: {:?}", self.sim);
@@ -161,6 +202,12 @@ impl World {
         self.children.iter().filter(|(_, known)| known.up.is_some()).map(|(&child, _)| child)
     }
 
+    /// Those that are up and do as they like.
+    fn free(&self) -> impl Iterator<Item = u64> {
+        let is_free = |known: &Known| known.up.is_some_and(|up| !up.stuck);
+        self.children.iter().filter(move |(_, known)| is_free(known)).map(|(&child, _)| child)
+    }
+
     fn add(&mut self, terms: Terms, on_trial: bool) {
         if self.stopping {
             return; // It is refused before the machine hears of it.
@@ -174,6 +221,7 @@ impl World {
             ended: false,
             restarting: false,
             left_behind: false,
+            late: false,
         };
         self.children.insert(child, known);
         self.input(Input::Add { child, terms, on_trial }, Cause::Added(child));
@@ -211,7 +259,11 @@ impl World {
         let before = self.sim.clone();
         let actions = match exit {
             Some(exit) => self.sim.input(Input::Exited { child, life, exit, decision: None }),
-            None => self.sim.input(Input::Ready { child, life }),
+            None => match pick % 3 {
+                0 => self.sim.input(Input::Ready { child, life }),
+                1 => self.sim.input(Input::Alive { child, life }),
+                _ => self.sim.input(Input::Move { child, life }),
+            },
         };
         assert_eq!(actions, []);
         assert_eq!(self.sim, before, "a stale notice changes nothing at all");
@@ -239,7 +291,8 @@ impl World {
             Request::Restart => known.restarting = true,
             Request::Terminate => known.restarting = false,
             Request::Remove => (known.restarting, known.removing) = (false, true),
-            Request::Renew | Request::Kill => {}
+            Request::Renew => known.restarting |= progress == Ok(Progress::Until(Wait::Started)),
+            Request::Kill => {}
         }
         match progress {
             // Waits from before its actions are carried out.
@@ -247,21 +300,27 @@ impl World {
                 self.waiters.push(Waiter { child, wait, life: known.life });
             }
             Ok(Progress::Overdue) => assert!(known.left_behind && known.up.is_some()),
+            Ok(Progress::Done) if request == Request::Renew => {}
             Ok(Progress::Done) | Err(_) => assert!(known.up.is_none()),
         }
         self.observe(actions, Cause::Requested(child, request));
+        self.report();
     }
 
-    fn pass(&mut self, time: Duration) {
+    fn pass(&mut self, time: Duration, lively: bool) {
         let to = self.sim.now + time;
         while let Some(due) = self.sim.machine.deadline().filter(|&due| due <= to) {
             let before = self.sim.clone();
             self.sim.now = self.sim.now.max(due);
+            if lively {
+                self.answer_all();
+            }
             self.tick_until_quiet();
             assert_ne!(self.sim.machine, before.machine, "a deadline is about something");
         }
         self.sim.now = to;
         self.input(Input::Tick, Cause::Other);
+        self.check_limits();
     }
 
     fn tick_until_quiet(&mut self) {
@@ -277,6 +336,7 @@ impl World {
     fn input(&mut self, input: Input, cause: Cause) {
         let actions = self.sim.input(input);
         self.observe(actions, cause);
+        self.report();
     }
 }
 

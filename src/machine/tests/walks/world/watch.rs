@@ -10,15 +10,13 @@ impl World {
             match *action {
                 Action::Start { child, life } => self.start(child, life, cause),
                 Action::Ask { child, life } => {
-                    self.incarnation(child, life).asked = true;
+                    let patient = self.children[&child].terms.shutdown == Shutdown::Infinite;
+                    let up = self.incarnation(child, life);
+                    (up.asked, up.patient) = (true, patient);
                 }
-                Action::Kill { child, life } => {
-                    self.incarnation(child, life).killed = true;
-                    assert!(self.children[&child].terms.can_be_killed());
-                }
-                Action::Probe { .. } | Action::Abandon { .. } => {
-                    unreachable!("all are on one thread")
-                }
+                Action::Kill { child, life } => self.kill(child, life),
+                Action::Probe { child, life } => self.probe(child, life),
+                Action::Abandon { child, life } => self.abandon(child, life, cause),
                 Action::Down { child } => assert!(self.children[&child].up.is_none()),
                 Action::Settle { child, wait, outcome } => {
                     self.settle(child, wait, outcome, &actions[..index], cause);
@@ -31,10 +29,8 @@ impl World {
                 }
                 Action::Stopped { child } => assert!(self.children[&child].up.is_none()),
                 Action::StopTimeout { child, left_behind } => {
-                    let known = self.children.get_mut(&child).unwrap();
-                    assert_eq!(left_behind, !known.terms.can_be_killed());
-                    assert!(known.up.is_some_and(|up| up.asked) && !known.left_behind);
-                    known.left_behind = left_behind;
+                    let follows = actions.get(index + 2);
+                    self.stop_timeout(child, left_behind, follows, cause);
                 }
                 Action::Ended { child, .. } => {
                     let known = self.children.get_mut(&child).unwrap();
@@ -87,14 +83,22 @@ impl World {
         let wanted = known.restarting || cause == Cause::Added(child);
         assert!(self.paused.is_none() || wanted, "a pause holds (I8)");
         known.life = life;
-        known.up = Some(Up::default());
-        (known.restarting, known.left_behind) = (false, false);
+        let limit = known.terms.watchdog();
+        known.up = Some(Up {
+            elsewhere: known.terms.elsewhere.is_some(),
+            watched: limit.is_some(),
+            answer_by: limit.map(|limit| self.sim.now + limit),
+            ..Up::default()
+        });
+        (known.restarting, known.left_behind, known.late) = (false, false, false);
     }
 
-    fn incarnation(&mut self, child: u64, life: u64) -> &mut Up {
+    pub(super) fn incarnation(&mut self, child: u64, life: u64) -> &mut Up {
         let known = self.children.get_mut(&child).unwrap();
         assert_eq!(known.life, life);
-        known.up.as_mut().expect("only one that is up is asked or killed")
+        let up = known.up.as_mut().expect("only one that is up is asked or killed");
+        assert!(!up.given_up, "and nothing more is done about one that was given up");
+        up
     }
 
     fn enter_pause(&mut self, pause: Duration) {
@@ -144,7 +148,7 @@ impl World {
                     assert_ne!(wait, Wait::Stopped);
                 }
                 (Settled::Stopping, _) => assert!(self.stopping && wait != Wait::Stopped),
-                (Settled::Timeout, _) => assert!(known.left_behind && known.up.is_some()),
+                (Settled::Timeout, _) => assert!(known.late && known.up.is_some()),
             }
         }
     }
@@ -171,12 +175,17 @@ impl World {
             match (state, known.up) {
                 (ChildState::Starting, Some(up)) => assert!(!up.ready),
                 (ChildState::Running, Some(up)) => assert!(up.ready && !up.asked && !up.killed),
-                (ChildState::Stopping, Some(up)) => assert!(up.asked || up.killed),
+                (ChildState::Stopping, Some(up)) => {
+                    assert!(up.asked || up.killed || up.given_up);
+                }
                 (ChildState::BackingOff | ChildState::Terminated, None) => assert!(!self.stopping),
                 (state, up) => panic!("{child} is {state:?}, and up: {}", up.is_some()),
             }
         }
         assert_eq!(self.sim.machine.counts(), counts);
+        let is_left_behind = |known: &&Known| known.up.is_some() && known.left_behind;
+        let left_behind = self.children.values().filter(is_left_behind).count();
+        assert_eq!(self.sim.machine.count_left_behind(), left_behind);
         assert_eq!(self.sim.machine.restarts(), total);
         let is_gone =
             |known: &Known| known.ended || known.removing || self.stopping && known.up.is_none();
@@ -193,12 +202,15 @@ impl World {
         };
         assert_eq!(self.sim.machine.state(), state, "the end of a pause does not move");
         let mut timers = 0;
-        for (_, child) in self.sim.machine.children.iter() {
+        for (id, child) in self.sim.machine.children.iter() {
+            let is_watched = |up: Up| up.watched && !up.given_up;
+            assert_eq!(child.probe.is_some(), self.children[id].up.is_some_and(is_watched));
+            timers += usize::from(child.probe.is_some());
             match child.state {
                 State::Starting { limit } => timers += usize::from(limit.is_some()),
-                State::Stopping { limit, overdue, .. } => {
+                State::Stopping { limit, overdue, killed, .. } => {
                     timers += usize::from(limit.is_some());
-                    assert!(limit.is_none() || !overdue);
+                    assert!(limit.is_none() || !overdue || killed);
                 }
                 State::BackingOff { until: Until::Due(_) } => timers += 1,
                 State::BackingOff { until: Until::PauseEnds(_) } => assert!(self.paused.is_some()),
@@ -215,14 +227,13 @@ impl World {
         for waiter in &self.waiters {
             let child = self.sim.machine.children.get(waiter.child);
             let child = child.unwrap_or_else(|| panic!("{waiter:?} waits for nobody"));
+            let is_left_behind = self.children[&waiter.child].left_behind;
             let comes = match (waiter.wait, child.state) {
                 (Wait::Ready, _) => child.on_trial,
-                (Wait::Started, State::Stopping { then, overdue, .. }) => {
-                    then == Then::Restart && (!overdue || child.terms.can_be_killed())
+                (Wait::Started, State::Stopping { then, .. }) => {
+                    then == Then::Restart && !is_left_behind
                 }
-                (Wait::Stopped, State::Stopping { overdue, .. }) => {
-                    !overdue || child.terms.can_be_killed()
-                }
+                (Wait::Stopped, State::Stopping { .. }) => !is_left_behind,
                 (Wait::Started | Wait::Stopped, _) => false,
             };
             assert!(comes, "{waiter:?} waits in vain for {child:?}");
