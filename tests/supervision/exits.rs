@@ -11,7 +11,7 @@ use futures::stream;
 use crate::{
     puppet::{OnDrop, Puppet, life, tell},
     support::{
-        Events, Journal, exact, failures, list, paused, secs, settle, sleep, states, status,
+        Events, Journal, exact, failures, list, paused, placed, secs, settle, sleep, states, status,
     },
 };
 
@@ -153,13 +153,13 @@ fn when_started() -> Vec<(&'static str, As, ChildSpec<Puppet>)> {
     };
     let in_factory = |act: fn(&mut Context<Puppet>) -> Result<(), &'static str>| {
         let mut life = 0;
-        ChildSpec::try_actor("bad", move |ctx| {
+        placed(ChildSpec::try_actor("bad", move |ctx| {
             life += 1;
             if life == 1 {
                 act(ctx)?;
             }
             Ok::<_, &'static str>(Puppet::new(life))
-        })
+        }))
     };
     vec![
         ("panic in `started`", As::Panic, once(|_| panic!("boom"))),

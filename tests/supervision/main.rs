@@ -9,6 +9,7 @@ mod blocking;
 mod decide;
 mod draining;
 mod dropping;
+mod elsewhere;
 mod escalation;
 mod events;
 mod exits;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use actix::prelude::*;
 use actix_supervisor::ChildSpec;
 
+use crate::support::placed;
+
 type OnStarted = dyn Fn(u32, &mut Context<Puppet>) + Send + Sync;
 type OnStopping = dyn FnMut(&mut Context<Puppet>) -> Running;
 type What = dyn FnOnce(&mut Puppet, &mut Context<Puppet>) + Send;
@@ -31,10 +33,10 @@ impl Puppet {
         on_started: impl Fn(u32, &mut Context<Puppet>) + Send + Sync + 'static,
     ) -> ChildSpec<Puppet> {
         let (mut life, on_started) = (0, Arc::new(on_started));
-        ChildSpec::actor(name, move |_| {
+        placed(ChildSpec::actor(name, move |_| {
             life += 1;
             Puppet { on_started: on_started.clone(), ..Puppet::new(life) }
-        })
+        }))
     }
 
     pub fn new(life: u32) -> Puppet {

@@ -210,8 +210,8 @@ fn a_child_that_can_never_start_does_not_spin_the_arbiter() {
     let endless = || Spec::default().failure_threshold(f64::MAX);
     let unpaused = || exact().failure_backoff(Duration::ZERO);
     for settings in [endless as fn() -> Spec, unpaused, exact] {
-        for (how, spec) in spoilt(u32::MAX) {
-            paused(async {
+        paused(async {
+            for (how, spec) in spoilt(u32::MAX) {
                 let ticker = Ticker::default();
                 let ticks = Arc::clone(&ticker.0);
                 ticker.start();
@@ -229,8 +229,8 @@ fn a_child_that_can_never_start_does_not_spin_the_arbiter() {
                 assert_eq!(status(&root).await.children.total(), 1, "{how}");
                 assert!(root.send(Stop).await.unwrap().is_clean(), "{how}");
                 assert!(!child.addr().connected(), "{how}");
-            });
-        }
+            }
+        });
     }
 }
 

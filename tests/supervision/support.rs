@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    env,
     future::Future,
     io::{self, Write},
     process,
@@ -12,8 +13,8 @@ use std::{
 
 use actix::{fut::wrap_future, prelude::*};
 use actix_supervisor::{
-    ChildInfo, ChildSpec, ChildState, ChildToken, Event, EventKind, Failure, List, Spec, Status,
-    Subscribe, SupervisedContext, Supervisor, SupervisorStatus,
+    ChildInfo, ChildSpec, ChildState, ChildToken, Event, EventKind, Failure, List, Placement, Spec,
+    Status, Subscribe, SupervisedContext, Supervisor, SupervisorStatus,
 };
 use tokio::time::Instant;
 
@@ -39,6 +40,23 @@ pub fn paused<T>(test: impl Future<Output = T>) -> T {
         runtime.enable_all().start_paused(true).build().expect("a runtime")
     });
     system.block_on(test)
+}
+
+/// Where probes and puppets run: inline, unless this variable is `arbiter`.
+pub const PLACEMENT: &str = "SUPERVISOR_TEST_PLACEMENT";
+
+/// Whether they run as they would on another thread: each start is a job of the arbiter, which is that of the test's own
+/// thread, so that the clock stays paused.
+pub fn is_elsewhere() -> bool {
+    env::var_os(PLACEMENT).is_some_and(|place| place == "arbiter")
+}
+
+/// Puts a child where this run of the suite has them.
+pub fn placed<A: Actor<Context = Context<A>>>(spec: ChildSpec<A>) -> ChildSpec<A> {
+    match Arbiter::try_current() {
+        Some(arbiter) if is_elsewhere() => spec.placement(Placement::Arbiter(arbiter)),
+        Some(_) | None => spec,
+    }
 }
 
 /// Lets everything happen that can happen without the clock.
@@ -92,26 +110,26 @@ impl Probe {
     /// A spec of a probe that notes in this journal.
     pub fn spec(name: &str, journal: &Journal) -> ChildSpec<Probe> {
         let mut make = Probe::maker(name, journal);
-        ChildSpec::actor(name, move |_| make())
+        placed(ChildSpec::actor(name, move |_| make()))
     }
 
     /// As [`Probe::spec`], and `stopping` answers `Continue` from the start.
     pub fn hung(name: &str, journal: &Journal) -> ChildSpec<Probe> {
         let mut make = Probe::maker(name, journal);
-        ChildSpec::actor(name, move |_| {
+        placed(ChildSpec::actor(name, move |_| {
             let mut probe = make();
             probe.on_stopping = Running::Continue;
             probe
-        })
+        }))
     }
 
     /// As [`Probe::spec`], and it is ready only after this time.
     pub fn slow(name: &str, journal: &Journal, time: Duration) -> ChildSpec<Probe> {
         let mut make = Probe::maker(name, journal);
-        ChildSpec::actor(name, move |ctx| {
+        placed(ChildSpec::actor(name, move |ctx| {
             ctx.wait(wrap_future::<_, Probe>(sleep(time)));
             make()
-        })
+        }))
     }
 
     pub fn maker(name: &str, journal: &Journal) -> impl FnMut() -> Probe + Send + 'static {
