@@ -107,9 +107,17 @@ impl Shell {
         let (handle, job) = kept.start_elsewhere(link);
         entry.handle = Some(handle);
         let host = match placement {
-            Placement::Arbiter(arbiter) => return run_on(&arbiter, job),
+            Placement::Arbiter(arbiter) => {
+                // A spec that was replaced may have placed it on one.
+                entry.host = None;
+                return run_on(&arbiter, job);
+            }
             Placement::Dedicated => self.host_of(id),
-            Placement::Pool | Placement::Inline => self.host_of_pool(),
+            Placement::Pool | Placement::Inline => {
+                // It has left its thread, so that this may be the idlest one.
+                entry.host = None;
+                self.host_of_pool()
+            }
         };
         match host {
             Ok(host) => {
