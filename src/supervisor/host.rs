@@ -9,7 +9,7 @@ use std::{
 };
 
 use actix::{Arbiter, ArbiterHandle, System};
-use futures::future::{join_all, select};
+use futures::future::select;
 use tokio::{
     runtime,
     sync::{
@@ -31,10 +31,7 @@ pub(super) struct Host {
 }
 
 /// A thread that has ended, or will.
-pub(super) struct Ending {
-    over: oneshot::Receiver<()>,
-    thread: thread::JoinHandle<()>,
-}
+pub(super) struct Ending(thread::JoinHandle<()>);
 
 impl Host {
     /// Starts a thread of this name.
@@ -43,13 +40,10 @@ impl Host {
         let stopped = Arc::new(Notify::new());
         let runtime = runtime(Arc::clone(&arbiter), Arc::clone(&stopped))?;
         let (jobs, inbox) = unbounded_channel();
-        let (ends, over) = oneshot::channel();
         let system = System::try_current();
         // The system takes no name with a zero in it.
         let builder = thread::Builder::new().name(name.replace('\0', ""));
         let thread = builder.spawn(move || {
-            // Dropped when all else is.
-            let _ends = ends;
             let runner = System::with_tokio_rt(|| runtime);
             let _ = arbiter.set(Arbiter::current());
             if let Some(system) = system {
@@ -58,7 +52,7 @@ impl Host {
             }
             runner.block_on(serve(inbox, &stopped));
         })?;
-        Ok((Self { jobs }, Ending { over, thread }))
+        Ok((Self { jobs }, Ending(thread)))
     }
 
     /// Has it run there, unless the thread is gone: then the job is dropped.
@@ -97,18 +91,23 @@ async fn serve(mut inbox: UnboundedReceiver<Job>, stopped: &Notify) {
 
 impl Ending {
     pub(super) fn is_over(&self) -> bool {
-        self.thread.is_finished()
-    }
-
-    async fn wait(self) {
-        let _ = self.over.await;
-        // It has nothing left to do but to return.
-        let _ = self.thread.join();
+        self.0.is_finished()
     }
 }
 
 /// Waits for threads to end, but not for ever.
+///
+/// A join blocks for as long as what the user's code keeps in thread-locals takes to be dropped. So a thread of its own does it.
 pub(super) async fn join(threads: Vec<Ending>) {
-    let all = join_all(threads.into_iter().map(Ending::wait));
-    let _ = timeout(PATIENCE, all).await;
+    let (joins, joined) = oneshot::channel::<()>();
+    let spawned = thread::Builder::new().spawn(move || {
+        for Ending(thread) in threads {
+            // Its panic, if it had one, was its own affair.
+            let _ = thread.join();
+        }
+        drop(joins);
+    });
+    if spawned.is_ok() {
+        let _ = timeout(PATIENCE, joined).await;
+    }
 }
