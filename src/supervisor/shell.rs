@@ -410,11 +410,9 @@ impl Drop for Shell {
         for (id, entry) in mem::take(&mut self.children) {
             let Entry { child, declared, last_failure, life, handle, ended_with, host: _ } = entry;
             panics::discard(ended_with);
-            match (handle, &child.placement) {
-                (Some(handle), Placement::Inline) => handle.kill(),
-                // It may take its time, in which the next one may have begun (I1).
-                (Some(handle), _) => handle.fence(),
-                (None, _) => {}
+            if let Some(handle) = handle {
+                // On another thread it may take its time, in which the next one may have begun (I1).
+                handle.fence();
             }
             match declared && !self.machine.is_forgotten(id) {
                 true => {

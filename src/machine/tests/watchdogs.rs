@@ -1,8 +1,7 @@
 //! Watchdogs: whether a thread is free is asked at known times, and a stuck one is found within its limit.
 
 use super::{
-    elsewhere::{Why, abandoned, at, elsewhere, lost, stops},
-    situations::Mode,
+    elsewhere::{abandoned, at, elsewhere, lost, stops},
     *,
 };
 
