@@ -91,10 +91,15 @@ impl Seen {
         (spec, Self(events))
     }
 
+    /// Waits for the next one.
+    pub async fn next(&mut self) -> Event {
+        self.0.recv().await.expect("the supervisor runs")
+    }
+
     /// Waits for this line, and returns the event.
     pub async fn until(&mut self, wanted: &str) -> Event {
         loop {
-            let event = self.0.recv().await.expect("the supervisor runs");
+            let event = self.next().await;
             if line(&event) == wanted {
                 return event;
             }

@@ -1,0 +1,286 @@
+//! A watchdog finds stuck threads, and the child goes on without them.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use actix::prelude::*;
+use actix_supervisor::{
+    AddAndWait, AddError, CancellationToken, ChildSpec, EventKind, Failure, Placement,
+    RestartPolicy, Stop, Supervisor,
+};
+use tokio::sync::mpsc::unbounded_channel;
+
+use crate::{
+    place::{
+        LIMIT, Stuck, ask, each_elsewhere, each_of_its_own, failure, paths, patient, root,
+        thread_of, watched,
+    },
+    puppet::{OnDrop, Puppet, life, tell},
+    seen::{Seen, real},
+    support::{list, status},
+};
+
+/// Waits until the watchdog has found it.
+async fn is_found(seen: &mut Seen) {
+    let event = seen.until("root/child: ChildFailed").await;
+    assert!(matches!(failure(&event), Failure::Unresponsive(LIMIT)), "{event}");
+}
+
+/// Waits until the stuck thread has gone on.
+async fn comes_back(seen: &mut Seen) {
+    let event = seen.until("root/child: ChildCameBack").await;
+    assert!(matches!(event.kind, EventKind::ChildCameBack { .. }));
+}
+
+#[test]
+fn the_next_incarnation_takes_over_what_a_stuck_handler_has_left_in_the_mailbox() {
+    each_of_its_own(async |place| {
+        let spec = watched("child", &place).mailbox_capacity(0);
+        let addr = spec.addr();
+        let (root, mut seen) = root(patient(), [spec]);
+        let before = thread_of(&addr).await;
+        let (dropped, mut drops) = unbounded_channel();
+        let held = OnDrop::new(move || {
+            let _ = dropped.send(std::thread::current().id());
+        });
+        let (block, mut stuck) = Stuck::new();
+        let in_hand = addr.send(tell(move |puppet, _| {
+            puppet.holds.push(held);
+            block();
+        }));
+        let behind: Vec<_> = (0..10).map(|_| addr.send(life())).collect();
+        stuck.is_stuck().await;
+        is_found(&mut seen).await;
+        for behind in behind {
+            assert_eq!(behind.await, Ok(2));
+        }
+        let (own, lives) = ask(&addr, |puppet, ctx| (ctx.address(), puppet.life)).await;
+        assert_eq!((own, lives), (addr.clone(), 2));
+        assert_ne!(thread_of(&addr).await, before);
+        assert_eq!(status(&root).await.left_behind, 1);
+        assert!(drops.try_recv().is_err());
+
+        stuck.release();
+        comes_back(&mut seen).await;
+        assert_eq!(drops.try_recv(), Ok(before), "dropped on its own thread");
+        assert_eq!(in_hand.await, Ok(1), "what it was at is done");
+        let status = status(&root).await;
+        assert_eq!((status.left_behind, status.restarts), (0, 1));
+        assert_eq!(addr.send(life()).await, Ok(2));
+        assert!(root.send(Stop).await.unwrap().is_clean());
+    });
+}
+
+#[test]
+fn what_comes_back_handles_nothing_more() {
+    each_of_its_own(async |place| {
+        let spec = watched("child", &place).mailbox_capacity(0);
+        let addr = spec.addr();
+        let (root, mut seen) = root(patient(), [spec]);
+        let by_the_old_one = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&by_the_old_one);
+        let counting = move |puppet: &mut Puppet| {
+            if puppet.life == 1 {
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+        };
+        let (block, mut stuck) = Stuck::new();
+        let (in_timer, on_stop) = (counting.clone(), Arc::clone(&by_the_old_one));
+        addr.do_send(tell(move |puppet, ctx| {
+            puppet.on_stopped = Box::new(move || {
+                on_stop.fetch_add(1, Ordering::SeqCst);
+            });
+            ctx.run_interval(std::time::Duration::from_millis(1), move |puppet, _| {
+                in_timer(puppet)
+            });
+            ctx.address().do_send(tell(|_, _| {}));
+            ctx.wait(async { block() }.into_actor(puppet));
+        }));
+        stuck.is_stuck().await;
+        let by_timers = by_the_old_one.load(Ordering::SeqCst);
+        is_found(&mut seen).await;
+        // They are in the mailbox when it goes on.
+        let pausing = Stuck::of(&addr).await;
+        for _ in 0..100 {
+            let counting = counting.clone();
+            addr.do_send(tell(move |puppet, _| counting(puppet)));
+        }
+        stuck.release();
+        comes_back(&mut seen).await;
+        pausing.release();
+        assert_eq!(addr.send(life()).await, Ok(2));
+        assert_eq!(by_the_old_one.load(Ordering::SeqCst), by_timers);
+        assert!(root.send(Stop).await.unwrap().is_clean());
+    });
+}
+
+#[test]
+fn on_an_arbiter_of_the_applications_it_goes_on_when_that_does() {
+    real(async {
+        let arbiter = Arbiter::new();
+        let place = Placement::Arbiter(arbiter.handle());
+        let spec = watched("child", &place).mailbox_capacity(0);
+        let addr = spec.addr();
+        let (root, mut seen) = root(patient(), [spec]);
+        let before = thread_of(&addr).await;
+        let stuck = Stuck::of(&addr).await;
+        let behind: Vec<_> = (0..10).map(|_| addr.send(life())).collect();
+        is_found(&mut seen).await;
+        stuck.release();
+        comes_back(&mut seen).await;
+        let mut lives = Vec::new();
+        for behind in behind {
+            lives.push(behind.await.unwrap());
+        }
+        assert!(lives.is_sorted() && lives[0] >= 2, "{lives:?}");
+        assert_eq!(thread_of(&addr).await, before);
+        assert!(root.send(Stop).await.unwrap().is_clean());
+        arbiter.stop();
+    });
+}
+
+#[test]
+fn a_start_that_is_stuck_is_found_in_started() {
+    each_of_its_own(async |place| {
+        let (block, mut stuck) = Stuck::each_time();
+        let spec = Puppet::starting("child", move |life, _| {
+            if life == 1 {
+                block();
+            }
+        });
+        let (addr, spec) = (spec.addr(), spec.placement(place.clone()).watchdog(LIMIT));
+        let (root, mut seen) = root(patient(), [spec]);
+        let early = addr.send(life());
+        stuck.is_stuck().await;
+        is_found(&mut seen).await;
+        assert_eq!(early.await, Ok(2));
+        stuck.release();
+        comes_back(&mut seen).await;
+        assert_eq!(addr.send(life()).await, Ok(2));
+        assert!(root.send(Stop).await.unwrap().is_clean());
+    });
+}
+
+#[test]
+fn a_factory_that_is_stuck_makes_nothing_until_it_has_returned() {
+    each_of_its_own(async |place| {
+        let (block, mut stuck) = Stuck::each_time();
+        let (made, mut lives) = (Arc::new(AtomicU32::new(0)), 0);
+        let count = Arc::clone(&made);
+        let spec = ChildSpec::actor("child", move |_| {
+            lives += 1;
+            if lives == 1 {
+                block();
+            }
+            count.fetch_add(1, Ordering::SeqCst);
+            Puppet::new(lives)
+        });
+        let delay = actix_supervisor::Backoff::constant(std::time::Duration::from_millis(20));
+        let (addr, spec) = (spec.addr(), spec.placement(place.clone()).watchdog(LIMIT));
+        let (root, mut seen) = root(patient(), [spec.backoff(delay)]);
+        let early = addr.send(life());
+        stuck.is_stuck().await;
+        is_found(&mut seen).await;
+        let event = seen.until("root/child: ChildFailed").await;
+        assert!(failure(&event).to_string().contains("still in its factory"), "{event}");
+        assert_eq!(made.load(Ordering::SeqCst), 0);
+        stuck.release();
+        comes_back(&mut seen).await;
+        assert_eq!(early.await, Ok(2));
+        assert_eq!(made.load(Ordering::SeqCst), 2);
+        assert!(root.send(Stop).await.unwrap().is_clean());
+    });
+}
+
+#[test]
+fn a_first_start_that_is_stuck_is_told_to_who_waits_for_it() {
+    each_elsewhere(async |place| {
+        let (block, mut stuck) = Stuck::each_time();
+        let spec = Puppet::starting("child", move |_, _| block()).placement(place.clone());
+        let (root, mut seen) = root(patient(), []);
+        let added = root.send(AddAndWait(spec.watchdog(LIMIT)));
+        stuck.is_stuck().await;
+        match added.await.unwrap() {
+            Err(AddError::Start(Failure::Unresponsive(LIMIT))) => {}
+            answer => panic!("{answer:?}"),
+        }
+        assert!(list(&root).await.is_empty());
+        assert_eq!(status(&root).await.left_behind, 1);
+        stuck.release();
+        comes_back(&mut seen).await;
+        assert_eq!(status(&root).await.left_behind, 0);
+        assert!(root.send(Stop).await.unwrap().is_clean());
+    });
+}
+
+#[test]
+fn a_temporary_child_ends_when_its_thread_is_stuck() {
+    each_elsewhere(async |place| {
+        let spec = watched("child", &place).restart(RestartPolicy::Temporary);
+        let addr = spec.addr();
+        let (root, mut seen) = root(patient(), [spec]);
+        let stuck = Stuck::of(&addr).await;
+        let behind = addr.send(life());
+        is_found(&mut seen).await;
+        seen.until("root/child: ChildEnded").await;
+        assert_eq!(behind.await, Err(MailboxError::Closed));
+        assert_eq!(status(&root).await.left_behind, 1);
+        let report = root.send(Stop).await.unwrap();
+        assert_eq!(paths(&report), ["root/child"]);
+        stuck.release();
+    });
+}
+
+#[test]
+fn a_service_whose_thread_is_stuck_is_called_again_elsewhere() {
+    each_of_its_own(async |place| {
+        let (block, mut stuck) = Stuck::each_time();
+        let (called, mut calls) = unbounded_channel();
+        let mut calls_so_far = 0;
+        let service = ChildSpec::service("child", move |stop: CancellationToken| {
+            calls_so_far += 1;
+            let _ = called.send(std::thread::current().id());
+            if calls_so_far == 1 {
+                block();
+            }
+            async move { stop.cancelled().await }
+        });
+        let (spec, mut seen) = Seen::hook(patient());
+        let service = service.placement(place.clone()).watchdog(LIMIT);
+        let backoff = actix_supervisor::Backoff::constant(std::time::Duration::from_millis(20));
+        let root = Supervisor::with_spec("root", spec).unwrap().child(service.backoff(backoff));
+        let root = root.start();
+        let first = calls.recv().await.unwrap();
+        stuck.is_stuck().await;
+        is_found(&mut seen).await;
+        stuck.release();
+        comes_back(&mut seen).await;
+        assert_ne!(calls.recv().await.unwrap(), first);
+        assert!(root.send(Stop).await.unwrap().is_clean());
+    });
+}
+
+#[test]
+fn what_is_busy_but_answers_and_a_supervisor_that_is_late_itself_are_no_failures() {
+    each_elsewhere(async |place| {
+        let (inline, child) = (Puppet::spec("inline"), watched("child", &place));
+        let (inlines_addr, addr) = (inline.addr(), child.addr());
+        let (root, mut seen) = root(patient(), [inline, child]);
+        seen.until("root/child: ChildReady").await;
+        let busy = addr.send(tell(|puppet, ctx| {
+            ctx.wait(async { tokio::time::sleep(LIMIT * 2).await }.into_actor(puppet));
+        }));
+        busy.await.unwrap();
+        // Its supervisor does not look at any answer in this time.
+        let held_up = inlines_addr.send(tell(|_, _| {
+            let (_open, nothing) = std::sync::mpsc::channel::<()>();
+            let _ = nothing.recv_timeout(LIMIT * 2);
+        }));
+        held_up.await.unwrap();
+        assert_eq!(addr.send(life()).await, Ok(1));
+        assert_eq!(status(&root).await.restarts, 0);
+        assert!(root.send(Stop).await.unwrap().is_clean());
+    });
+}
