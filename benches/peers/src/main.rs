@@ -1,0 +1,105 @@
+//! Measures actix-supervisor next to other supervisors, next to plain Actix, and next to bare tasks.
+//!
+//! Each job of each peer runs in a process of its own: this program runs itself again, so that no peer meets the
+//! heap, the threads or the caches that another one has left. All peers have their turn before the next run begins,
+//! so a slow minute of the machine is everybody's. See `docs/performance.md`.
+
+mod charts;
+mod harness;
+mod jobs;
+mod meter;
+mod peers;
+mod report;
+mod results;
+mod targets;
+
+use std::{env, panic::set_hook, process::ExitCode, time::Duration};
+
+use self::{
+    jobs::{JOBS, Job},
+    peers::{PEERS, Peer},
+};
+
+const USAGE: &str = "\
+usage: peers [--workload W1]… [--peer NAME]… [--runs N] [--limit SECONDS] [--quick] [--report FILE]
+
+  --workload  only this one, or only this part of one (W1 to W10, W1/stop, …)
+  --peer      only this one: actix-supervisor, limit, plain, actix, ractor, kameo, task-supervisor, acton, otp
+  --runs      so many of each; 5 unless it is set
+  --limit     so long a process may take; 60 seconds unless it is set
+  --quick     one run of small sizes: shows that all works, and measures nothing
+  --report    the document that takes the tables, and whose directory takes the charts, in `images/`; without it
+              the tables are only printed";
+
+struct Options {
+    jobs: Vec<Job>,
+    peers: Vec<Peer>,
+    runs: usize,
+    limit: Duration,
+    quick: bool,
+    report: Option<String>,
+}
+
+fn options(mut args: impl Iterator<Item = String>) -> Option<Options> {
+    let (mut jobs, mut peers) = (Vec::new(), Vec::new());
+    let (mut runs, mut limit, mut quick, mut report) = (None, 60, false, None);
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--workload" => {
+                let wanted = args.next()?;
+                let fits = |job: &Job| job.name() == wanted || job.workload() == wanted;
+                let before = jobs.len();
+                jobs.extend(JOBS.into_iter().filter(fits));
+                (jobs.len() > before).then_some(())?;
+            }
+            "--peer" => peers.push(Peer::named(&args.next()?)?),
+            "--runs" => runs = Some(args.next()?.parse().ok()?),
+            "--limit" => limit = args.next()?.parse().ok()?,
+            "--quick" => quick = true,
+            "--report" => report = Some(args.next()?),
+            _ => return None,
+        }
+    }
+    let all_unless = |chosen: Vec<_>| if chosen.is_empty() { JOBS.to_vec() } else { chosen };
+    let jobs = all_unless(jobs);
+    let peers = if peers.is_empty() { PEERS.to_vec() } else { peers };
+    let runs = runs.unwrap_or(if quick { 1 } else { 5 });
+    Some(Options { jobs, peers, runs, limit: Duration::from_secs(limit), quick, report })
+}
+
+fn main() -> ExitCode {
+    let mut args = env::args().skip(1).peekable();
+    if args.next_if_eq("--measure").is_some() {
+        return measure(args);
+    }
+    let Some(options) = options(args) else {
+        eprintln!("{USAGE}");
+        return ExitCode::FAILURE;
+    };
+    let results = harness::run(&options);
+    let tables = report::tables(&results);
+    println!("{tables}");
+    let written = options.report.map_or(Ok(()), |to| report::write(&to, &tables, &results));
+    match written {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the report could not be written: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Does one job of one peer and prints its figures, for the process that has asked for it.
+fn measure(mut args: impl Iterator<Item = String>) -> ExitCode {
+    let peer = args.next().and_then(|name| Peer::named(&name));
+    let job = args.next().and_then(|name| Job::named(&name));
+    let (Some(peer), Some(job)) = (peer, job) else { return ExitCode::FAILURE };
+    // Nobody wants to read of each panic, and no peer shall pay for its being printed.
+    set_hook(Box::new(|_| {}));
+    match peer.run(job, args.next().is_some()) {
+        Ok(figures) => figures.iter().for_each(|(key, figure)| println!("{key} {figure}")),
+        Err(reason) => println!("{} {reason}", harness::UNABLE),
+    }
+    // What is left is not worth to be dropped in order.
+    std::process::exit(0)
+}

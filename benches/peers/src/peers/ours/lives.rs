@@ -1,0 +1,107 @@
+//! One child: its restarts, and what its messages cost.
+
+use std::time::Instant;
+
+use actix::prelude::*;
+use actix_supervisor::{ChildSpec, Supervisor};
+
+use super::{Fate, Number, Worker, supervisor, tireless};
+use crate::{
+    jobs::BATCH,
+    meter::{Gate, Outcome, latencies, median, nanos, rate},
+};
+
+/// Ends as soon as it has started, as long as more ends are expected.
+struct Mayfly(Fate);
+
+impl Actor for Mayfly {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        match (Gate::arrive(), self.0) {
+            (false, _) => {}
+            (true, Fate::Stop) => ctx.stop(),
+            (true, Fate::Panic) => panic!("as it was told"),
+        }
+    }
+}
+
+pub(super) async fn restarts(n: usize, fate: Fate) -> Outcome {
+    let actor = ChildSpec::actor("mayfly", move |_ctx| Mayfly(fate));
+    let actors = time_to_last(n, actor).await;
+    let service = ChildSpec::service("mayfly", move |_stop| async move {
+        match (Gate::arrive(), fate) {
+            (false, _) => std::future::pending().await,
+            (true, Fate::Stop) => {}
+            (true, Fate::Panic) => panic!("as it was told"),
+        }
+    });
+    let services = time_to_last(n, service).await;
+    Ok(vec![("restarts", actors), ("services", services)])
+}
+
+async fn time_to_last<A: Actor<Context = Context<A>>>(n: usize, child: ChildSpec<A>) -> f64 {
+    Gate::expect(n);
+    let begin = Instant::now();
+    supervisor("root", tireless()).child(child).start();
+    Gate::all().await;
+    rate(n, begin)
+}
+
+pub(super) async fn answers(n: usize) -> Outcome {
+    let spec = ChildSpec::actor("worker", |_ctx| Worker::default());
+    let worker = spec.addr();
+    supervisor("root", tireless()).child(spec).start();
+    let mut times = Vec::with_capacity(n);
+    for _ in 0..n {
+        let begin = Instant::now();
+        worker.do_send(Fate::Panic);
+        worker.send(Number(1)).await.map_err(|_| "it did not answer")?;
+        times.push(nanos(begin));
+    }
+    latencies(&times)
+}
+
+/// Rounds to the supervised actor and to a plain one in turn, so that both meet the same machine.
+pub(super) async fn messages(rounds: usize) -> Outcome {
+    let spec = ChildSpec::actor("worker", |_ctx| Worker::default());
+    let supervised = spec.addr();
+    Supervisor::new("root").child(spec).start();
+    let plain = Worker::default().start();
+
+    let (mut forget, mut reply) = (Vec::new(), Vec::new());
+    let (mut forget_ratio, mut reply_ratio) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        let time = forgotten(&supervised).await;
+        forget.push(time);
+        forget_ratio.push(time / forgotten(&plain).await);
+        let time = replied(&supervised).await;
+        reply.push(time);
+        reply_ratio.push(time / replied(&plain).await);
+    }
+    Ok(vec![
+        ("forget", median(&forget)),
+        ("reply", median(&reply)),
+        ("forget-ratio", median(&forget_ratio)),
+        ("reply-ratio", median(&reply_ratio)),
+    ])
+}
+
+/// Nanoseconds a message, of a batch.
+pub(crate) async fn forgotten(to: &Addr<Worker>) -> f64 {
+    let begin = Instant::now();
+    for number in 1..BATCH {
+        to.do_send(Number(number as u64));
+    }
+    to.send(Number(0)).await.expect("it runs");
+    nanos(begin) / BATCH as f64
+}
+
+/// Nanoseconds a request, of a batch.
+pub(crate) async fn replied(to: &Addr<Worker>) -> f64 {
+    let begin = Instant::now();
+    for number in 0..BATCH {
+        to.send(Number(number as u64)).await.expect("it runs");
+    }
+    nanos(begin) / BATCH as f64
+}
