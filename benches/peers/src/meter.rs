@@ -11,9 +11,6 @@ use tokio::sync::Notify;
 /// The figures of one job, by key; or why the peer cannot do it.
 pub(crate) type Outcome = Result<Vec<(&'static str, f64)>, &'static str>;
 
-/// The peer has nothing like it.
-pub(crate) const NOTHING_LIKE_IT: Outcome = Err("has nothing like it");
-
 static ARRIVED: AtomicUsize = AtomicUsize::new(0);
 static EXPECTED: AtomicUsize = AtomicUsize::new(usize::MAX);
 static ALL: Notify = Notify::const_new();
@@ -28,8 +25,12 @@ impl Gate {
         EXPECTED.store(arrivals, Ordering::Relaxed);
     }
 
-    /// Whether it was not the last one that was waited for.
-    pub(crate) fn arrive() -> bool {
+    pub(crate) fn arrive() {
+        Self::more();
+    }
+
+    /// Arrives, and tells whether more are expected.
+    pub(crate) fn more() -> bool {
         let arrived = ARRIVED.fetch_add(1, Ordering::Relaxed) + 1;
         let expected = EXPECTED.load(Ordering::Relaxed);
         if arrived == expected {

@@ -35,7 +35,7 @@ impl Actor for Mayfly {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        if Gate::arrive() {
+        if Gate::more() {
             ctx.stop();
         }
     }
@@ -94,7 +94,7 @@ impl Handler<Told> for Worker {
     fn handle(&mut self, told: Told, ctx: &mut Self::Context) {
         match told {
             Told::Stop => ctx.stop(),
-            Told::Report => drop(Gate::arrive()),
+            Told::Report => Gate::arrive(),
         }
     }
 }

@@ -45,7 +45,7 @@ pub(crate) fn run(job: Job, n: usize) -> Outcome {
 }
 
 async fn mayfly(fate: Fate) {
-    match (Gate::arrive(), fate) {
+    match (Gate::more(), fate) {
         (false, _) => pending().await,
         (true, Fate::Stop) => {}
         (true, Fate::Panic) => panic!("as it was told"),
@@ -84,7 +84,7 @@ async fn worker(mailbox: Mailbox) {
                 sum = sum.wrapping_add(number);
                 let _gone = to.send(sum);
             }
-            Told::Report => drop(Gate::arrive()),
+            Told::Report => Gate::arrive(),
             Told::End(Fate::Stop) => return,
             Told::End(Fate::Panic) => panic!("as it was told"),
         }

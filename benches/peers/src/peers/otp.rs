@@ -11,7 +11,7 @@ const KEYS: [&str; 12] = [
     "restarts", "median", "p99", "spread", "forget", "reply", "rss", "add", "stop", "back",
     "remove", "tree",
 ];
-const MORE_KEYS: [&str; 3] = ["start", "rss-second", "rss-last"];
+const MORE_KEYS: [&str; 4] = ["answered", "start", "rss-second", "rss-last"];
 
 pub(crate) fn absent() -> Option<&'static str> {
     let found = |program: &str| {

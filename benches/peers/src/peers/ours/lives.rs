@@ -18,7 +18,7 @@ impl Actor for Mayfly {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        match (Gate::arrive(), self.0) {
+        match (Gate::more(), self.0) {
             (false, _) => {}
             (true, Fate::Stop) => ctx.stop(),
             (true, Fate::Panic) => panic!("as it was told"),
@@ -30,7 +30,7 @@ pub(super) async fn restarts(n: usize, fate: Fate) -> Outcome {
     let actor = ChildSpec::actor("mayfly", move |_ctx| Mayfly(fate));
     let actors = time_to_last(n, actor).await;
     let service = ChildSpec::service("mayfly", move |_stop| async move {
-        match (Gate::arrive(), fate) {
+        match (Gate::more(), fate) {
             (false, _) => std::future::pending().await,
             (true, Fate::Stop) => {}
             (true, Fate::Panic) => panic!("as it was told"),
