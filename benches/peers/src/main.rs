@@ -28,8 +28,10 @@ usage: peers [--workload W1]… [--peer NAME]… [--runs N] [--limit SECONDS] [-
   --runs      so many of each; 5 unless it is set
   --limit     so long a process may take; 60 seconds unless it is set
   --quick     one run of small sizes: shows that all works, and measures nothing
-  --report    the document that takes the tables, and whose directory takes the charts, in `images/`; without it
-              the tables are only printed";
+  --report    the document that takes the tables, and whose directory takes the charts, in `images/`; a run of
+              everything goes into `docs/performance.md`, and any other one is only printed";
+
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/performance.md");
 
 struct Options {
     jobs: Vec<Job>,
@@ -60,8 +62,10 @@ fn options(mut args: impl Iterator<Item = String>) -> Option<Options> {
             _ => return None,
         }
     }
-    let all_unless = |chosen: Vec<_>| if chosen.is_empty() { JOBS.to_vec() } else { chosen };
-    let jobs = all_unless(jobs);
+    if jobs.is_empty() && peers.is_empty() && !quick {
+        report = report.or(Some(DOCUMENT.to_owned()));
+    }
+    let jobs = if jobs.is_empty() { JOBS.to_vec() } else { jobs };
     let peers = if peers.is_empty() { PEERS.to_vec() } else { peers };
     let runs = runs.unwrap_or(if quick { 1 } else { 5 });
     Some(Options { jobs, peers, runs, limit: Duration::from_secs(limit), quick, report })

@@ -87,7 +87,7 @@ fn cell(results: &Results, peer: Peer, metric: &Metric) -> String {
     let Some(runs) = results.runs(peer, metric.job, metric.key) else { return "–".to_owned() };
     let Spread { median, min, max } = Spread::of(runs);
     let show = |figure| show(figure, metric.unit);
-    format!("**{}** ({} – {})", show(median), show(min), show(max))
+    format!("**{}**<br>{} – {}", show(median), show(min), show(max))
 }
 
 /// A line for each reason why somebody has no figure.

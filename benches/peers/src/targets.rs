@@ -155,14 +155,14 @@ const TARGETS: [Target; 31] = [
         Job::Churn,
         "last",
         By::Own(Job::Churn, "second"),
-        1.01,
+        1.05,
     ),
     at_most(
         "W10: resident after round 10, to round 2",
         Job::Churn,
         "rss-last",
         By::Own(Job::Churn, "rss-second"),
-        1.01,
+        1.05,
     ),
 ];
 

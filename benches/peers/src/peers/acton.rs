@@ -1,5 +1,5 @@
-//! acton-reactive, without `catch-handler-panics`, since with it a panic ends nothing and nothing is restarted. On a
-//! Tokio runtime of one thread, on which it is faster than on its default one.
+//! acton-reactive, without `catch-handler-panics`, since with it a panic ends nothing and nothing is restarted. It
+//! runs on the Tokio runtime on which it is faster.
 //!
 //! An actor's mailbox and handle end with it, so whoever wants to reach the next one waits for its handle.
 
@@ -10,15 +10,18 @@ use acton_reactive::prelude::*;
 use super::ours::Fate;
 use crate::{
     jobs::{BATCH, DEPTH, Job, LEAVES, ROUNDS, WIDTH, removals},
-    meter::{Gate, Memory, Outcome, current_thread, latencies, median, nanos, rate, rounds},
+    meter::{Gate, Memory, Outcome, faster_runtime, latencies, median, nanos, rate, rounds},
 };
 
+/// Each restart waits for a timer, which takes a millisecond or more, so there are no more than this.
+const RESTARTS: usize = 2_000;
+
 pub(crate) fn run(job: Job, n: usize) -> Outcome {
-    current_thread().block_on(async {
+    faster_runtime(job).block_on(async {
         let done = match job {
-            Job::RestartStop => restarts(n, Fate::Stop).await,
-            Job::RestartPanic => restarts(n, Fate::Panic).await,
-            Job::Answer => answers(n).await,
+            Job::RestartStop => restarts(n.min(RESTARTS), Fate::Stop).await,
+            Job::RestartPanic => restarts(n.min(RESTARTS), Fate::Panic).await,
+            Job::Answer => answers(n.min(RESTARTS)).await,
             Job::Messages => messages(n).await,
             Job::Idle(_) => idle(n).await,
             Job::StopConcurrent => stop(n).await,

@@ -1,4 +1,4 @@
-//! kameo, with unbounded mailboxes. On a Tokio runtime of one thread, on which it is faster than on its default one.
+//! kameo, with unbounded mailboxes; on the runtime on which it is faster.
 //!
 //! A child's mailbox and reference outlive its restarts, as here.
 
@@ -19,11 +19,11 @@ use kameo::{
 use super::ours::Fate;
 use crate::{
     jobs::{BATCH, DEPTH, Job, LEAVES, ROUNDS, WIDTH, removals},
-    meter::{Gate, Memory, Outcome, current_thread, latencies, median, nanos, rate, rounds},
+    meter::{Gate, Memory, Outcome, faster_runtime, latencies, median, nanos, rate, rounds},
 };
 
 pub(crate) fn run(job: Job, n: usize) -> Outcome {
-    current_thread().block_on(async {
+    faster_runtime(job).block_on(async {
         match job {
             Job::RestartStop => restarts(n, Fate::Stop).await,
             Job::RestartPanic => restarts(n, Fate::Panic).await,
@@ -163,6 +163,8 @@ fn closed<M, E>(_: SendError<M, E>) -> &'static str {
 async fn answers(n: usize) -> Outcome {
     let root = root();
     let worker = supervise::<_, Worker>(&root, RestartPolicy::Permanent, || false).await;
+    // What comes before its start is over is lost if one of it makes it panic.
+    worker.ask(Number(1)).await.map_err(closed)?;
     let mut times = Vec::with_capacity(n);
     for _ in 0..n {
         let begin = Instant::now();
@@ -227,6 +229,12 @@ async fn storm(n: usize, fate: Fate) -> Outcome {
     for _ in 0..n {
         children.push(supervise::<_, Worker>(&root, RestartPolicy::Permanent, || false).await);
     }
+    // As in `answers`, each has to have started.
+    Gate::expect(n);
+    for child in &children {
+        child.tell(Report).try_send().map_err(closed)?;
+    }
+    Gate::all().await;
     Gate::expect(n);
     let begin = Instant::now();
     for child in &children {

@@ -1,5 +1,5 @@
-//! ractor with ractor-supervisor's `DynamicSupervisor`; for the tree its `Supervisor`. On a Tokio runtime of one
-//! thread, on which it is faster than on its default one.
+//! ractor with ractor-supervisor's `DynamicSupervisor`; for the tree its `Supervisor`. It runs on the Tokio
+//! runtime on which it is faster.
 //!
 //! An actor's mailbox and reference end with it, so whoever wants to reach the next one is sent a new reference.
 
@@ -18,7 +18,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::ours::Fate;
 use crate::{
     jobs::{BATCH, DEPTH, Job, LEAVES, ROUNDS, WIDTH, removals},
-    meter::{Gate, Memory, Outcome, current_thread, latencies, median, nanos, rate, rounds},
+    meter::{Gate, Memory, Outcome, faster_runtime, latencies, median, nanos, rate, rounds},
 };
 
 /// Each restart takes ten milliseconds, so there are no more than this.
@@ -27,7 +27,7 @@ const RESTARTS: usize = 200;
 type Root = ActorRef<DynamicSupervisorMsg>;
 
 pub(crate) fn run(job: Job, n: usize) -> Outcome {
-    current_thread().block_on(async {
+    faster_runtime(job).block_on(async {
         let done = match job {
             Job::RestartStop => restarts(n.min(RESTARTS), Fate::Stop).await,
             Job::RestartPanic => restarts(n.min(RESTARTS), Fate::Panic).await,

@@ -1,5 +1,5 @@
 //! task-supervisor. Its children are tasks without mailboxes: where a job needs one, the task reads from a channel
-//! that outlives it. On a Tokio runtime of one thread, on which it is faster than on its default one.
+//! that outlives it. It runs on the Tokio runtime on which it is faster.
 
 use std::{
     future::pending,
@@ -21,17 +21,20 @@ use super::ours::Fate;
 use crate::{
     jobs::{BATCH, Job, LEAVES, ROUNDS, removals},
     meter::{
-        Gate, Memory, Outcome, cpu_while_idle, current_thread, latencies, median, nanos, rate,
+        Gate, Memory, Outcome, cpu_while_idle, faster_runtime, latencies, median, nanos, rate,
         rounds,
     },
 };
 
+/// Each restart waits for a timer, which takes a millisecond or more, so there are no more than this.
+const RESTARTS: usize = 2_000;
+
 pub(crate) fn run(job: Job, n: usize) -> Outcome {
-    current_thread().block_on(async {
+    faster_runtime(job).block_on(async {
         match job {
-            Job::RestartStop => restarts(n, Fate::Stop).await,
-            Job::RestartPanic => restarts(n, Fate::Panic).await,
-            Job::Answer => answers(n).await,
+            Job::RestartStop => restarts(n.min(RESTARTS), Fate::Stop).await,
+            Job::RestartPanic => restarts(n.min(RESTARTS), Fate::Panic).await,
+            Job::Answer => answers(n.min(RESTARTS)).await,
             Job::Messages => messages(n).await,
             Job::Idle(_) => idle(n).await,
             Job::StopConcurrent => stop(n).await,
