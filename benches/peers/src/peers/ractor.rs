@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Each restart takes ten milliseconds, so there are no more than this.
-const RESTARTS: usize = 200;
+const RESTARTS: usize = 100;
 
 type Root = ActorRef<DynamicSupervisorMsg>;
 
