@@ -63,6 +63,7 @@
 //! | [`Remove`], [`RemoveAndWait`] | stop a child and forget it; the second waits until it has stopped |
 //! | [`Restart`], [`Terminate`] | start a child anew; stop it, and keep its place |
 //! | [`Replace`] | give a child another spec, and keep its address |
+//! | [`Resize`] | change how many members a [pool](ChildSpec::pool) has |
 //! | [`Kill`] | end an incarnation at once, as a failure: for drills |
 //! | [`List`], [`Status`], [`Tree`] | what runs, and how it is |
 //! | [`Resume`] | end a pause |
@@ -106,8 +107,10 @@
 //! [`finish`](SupervisedContext::finish), [`terminate_tree`](SupervisedContext::terminate_tree) and
 //! [`child`](SupervisedContext::child).
 //!
-//! What it must not do is block its thread: nothing on that thread, its supervisor included, could do
-//! anything about it.
+//! What it must not do is block its supervisor's thread: nothing on that thread, the supervisor included, could do
+//! anything about it. A child that may block has a [`Placement`] on another thread, and one that may hang a
+//! [watchdog](ChildSpec::watchdog), which goes on without it. A [pool](ChildSpec::pool) is several actors behind one
+//! address.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make times of their own"))]
 
