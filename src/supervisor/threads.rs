@@ -168,7 +168,6 @@ impl Shell {
         };
         handle.fence();
         let stuck = entry.host.take();
-        self.threads.abandoned.retain(|gone| gone.handle.is_running());
         self.threads.abandoned.push(Abandoned { child, life, name, since: now(), handle });
         let _ = self.outbox.send(Notice::Abandoned { child, life });
         if let Some(stuck) = stuck {
