@@ -80,10 +80,7 @@ impl<A: Actor<Context = Context<A>>> SharedMailbox<A> {
     }
 
     pub(super) fn close(&self) {
-        let closed = locked(&self.intake).take();
-        if let Some(intake) = closed {
-            intake.discard();
-        }
+        close(&self.intake);
     }
 }
 
@@ -96,6 +93,14 @@ impl<A: Actor<Context = Context<A>>> Drop for SharedMailbox<A> {
 /// A handler's panic poisons a mailbox, and leaves it as good as before.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Closes a mailbox. What is in it is dropped when the lock is free again.
+fn close<A: Actor<Context = Context<A>>>(intake: &Mutex<Option<Intake<A>>>) {
+    let closed = locked(intake).take();
+    if let Some(intake) = closed {
+        intake.discard();
+    }
 }
 
 /// What a spec says about all incarnations. It can be replaced.
@@ -311,12 +316,7 @@ impl<A: Actor<Context = Context<A>>> AnyKept for Kept<A> {
 
     fn close(&self) {
         match &self.mailbox {
-            Mailbox::Own(intake) => {
-                let closed = locked(intake).take();
-                if let Some(intake) = closed {
-                    intake.discard();
-                }
-            }
+            Mailbox::Own(intake) => close(intake),
             // It is the others' too.
             Mailbox::Shared { .. } => {
                 self.is_last_down();

@@ -77,20 +77,41 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         check(!self.significant || watched, of, "significant", &true, allowed)
     }
 
+    /// This spec, if it makes sense.
+    fn checked(self, supervisor: &Spec) -> Result<Self, SpecError> {
+        match self.check(supervisor) {
+            Ok(()) => Ok(self),
+            Err(error) => {
+                panics::discard(self);
+                Err(error)
+            }
+        }
+    }
+
+    /// This spec, if there is a thread where it is to run.
+    pub(crate) fn placed(self) -> Result<Self, PlacementError> {
+        match &self.placement {
+            Placement::Arbiter(arbiter) if !arbiter.alive() => {
+                panics::discard(self);
+                Err(PlacementError::ArbiterStopped)
+            }
+            Placement::Arbiter(_) | Placement::Inline | Placement::Dedicated | Placement::Pool => {
+                Ok(self)
+            }
+        }
+    }
+
     /// Checks it, and splits it into what the machine and what the shell of its supervisor need.
     pub(crate) fn take_on(self, supervisor: &Spec) -> Result<TakenOn, SpecError> {
-        if let Err(error) = self.check(supervisor) {
-            panics::discard(self);
-            return Err(error);
-        }
-        let (name, terms) = (Arc::from(self.name.as_str()), self.terms(supervisor));
-        let manners = self.manners();
-        let (addr, intake) = (self.addr.downgrade(), self.mailbox.take());
-        let factory = self.factory.into_inner();
-        let kept = Arc::new(Kept::new(intake, addr, factory, manners, self.nested.clone()));
-        let calls = self.calls.map(|calls| calls.get_or_init(Calls::default).clone());
-        let (nested, decide) = (self.nested, self.decide);
-        let placement = self.placement;
+        let spec = self.checked(supervisor)?;
+        let (name, terms) = (Arc::from(spec.name.as_str()), spec.terms(supervisor));
+        let manners = spec.manners();
+        let (addr, intake) = (spec.addr.downgrade(), spec.mailbox.take());
+        let factory = spec.factory.into_inner();
+        let kept = Arc::new(Kept::new(intake, addr, factory, manners, spec.nested.clone()));
+        let calls = spec.calls.map(|calls| calls.get_or_init(Calls::default).clone());
+        let (nested, decide) = (spec.nested, spec.decide);
+        let placement = spec.placement;
         Ok(TakenOn { name, terms, kept, nested, decide, placement, calls })
     }
 
@@ -124,24 +145,21 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
 
     /// Checks it, and splits it into what the pool is and what its members are made of.
     pub(crate) fn into_pool(self, supervisor: &Spec) -> Result<Pool<A>, SpecError> {
-        if let Err(error) = self.check(supervisor) {
-            panics::discard(self);
-            return Err(error);
-        }
-        let (policy, significant, manners) = (self.policy, self.significant, self.manners());
+        let spec = self.checked(supervisor)?;
+        let (policy, significant, manners) = (spec.policy, spec.significant, spec.manners());
         let ends = policy != RestartPolicy::Permanent;
         let template = Template {
-            name: self.name.clone(),
-            terms: Terms { significant: ends, ..self.terms(supervisor) },
+            name: spec.name.clone(),
+            terms: Terms { significant: ends, ..spec.terms(supervisor) },
             manners,
-            placement: self.placement,
-            factory: Arc::new(Mutex::new(self.factory)),
-            decide: self.decide.map(Arc::new),
-            mailbox: Arc::new(SharedMailbox::new(self.mailbox.take())),
-            addr: self.addr.downgrade(),
+            placement: spec.placement,
+            factory: Arc::new(Mutex::new(spec.factory)),
+            decide: spec.decide.map(Arc::new),
+            mailbox: Arc::new(SharedMailbox::new(spec.mailbox.take())),
+            addr: spec.addr.downgrade(),
         };
-        let size = self.members.unwrap_or(1);
-        Ok(Pool { name: self.name, size, policy, significant, template })
+        let size = spec.members.unwrap_or(1);
+        Ok(Pool { name: spec.name, size, policy, significant, template })
     }
 
     fn elsewhere(&self) -> Option<Elsewhere> {
@@ -153,44 +171,27 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         }
     }
 
-    /// Whether there is a thread where it is to run.
-    pub(crate) fn has_a_place(&self) -> Result<(), PlacementError> {
-        match &self.placement {
-            Placement::Arbiter(arbiter) if !arbiter.alive() => Err(PlacementError::ArbiterStopped),
-            Placement::Arbiter(_) | Placement::Inline | Placement::Dedicated | Placement::Pool => {
-                Ok(())
-            }
-        }
-    }
-
     /// Puts this in the place of the spec by which a child was taken on.
     pub(crate) fn replace(self, old: &mut TakenOn, supervisor: &Spec) -> Result<(), ReplaceError> {
-        if let Err(error) = self.check(supervisor) {
-            panics::discard(self);
-            return Err(error.into());
-        }
-        if let Err(error) = self.has_a_place() {
-            panics::discard(self);
-            return Err(error.into());
-        }
+        let spec = self.checked(supervisor)?.placed()?;
         let kept = Arc::clone(&old.kept).into_any().downcast::<Kept<A>>();
         let same_kind =
-            self.kind == old.terms.kind && self.nested.is_none() && self.members.is_none();
+            spec.kind == old.terms.kind && spec.nested.is_none() && spec.members.is_none();
         let Some(kept) = kept.ok().filter(|_| same_kind) else {
-            let (child, given) = (old.name.to_string(), self.describe());
-            panics::discard(self);
+            let (child, given) = (old.name.to_string(), spec.describe());
+            panics::discard(spec);
             return Err(ReplaceError::WrongType { child, given });
         };
-        let manners = self.manners();
-        old.terms = self.terms(supervisor);
-        old.name = Arc::from(self.name);
-        old.decide = self.decide;
-        if let (Some(calls), Some(of_old)) = (self.calls, &old.calls) {
+        let manners = spec.manners();
+        old.terms = spec.terms(supervisor);
+        old.name = Arc::from(spec.name);
+        old.decide = spec.decide;
+        if let (Some(calls), Some(of_old)) = (spec.calls, &old.calls) {
             // One call at a time, also where the last one was begun by the old spec.
             let _ = calls.set(of_old.clone());
         }
-        old.placement = self.placement;
-        kept.replace(self.factory.into_inner(), manners, self.capacity);
+        old.placement = spec.placement;
+        kept.replace(spec.factory.into_inner(), manners, spec.capacity);
         Ok(())
     }
 

@@ -178,21 +178,6 @@ impl Shell {
         Some(decision)
     }
 
-    /// Where a panic is to end the process, it does.
-    pub(super) fn abort_on(&self, child: u64, panic: &PanicInfo) {
-        match self.blueprint.spec.on_panic {
-            OnPanic::Restart => {}
-            OnPanic::Abort => {
-                let name = self.children.get(&child).map_or("", |entry| &entry.child.name);
-                let why = "aborting, as its supervisor's on_panic says";
-                panics::log(Level::Error, format_args!("{name:?} {panic}: {why}"));
-                // Nothing else will: an abort runs no destructors.
-                let _ = panics::catch(|| log::logger().flush());
-                std::process::abort();
-            }
-        }
-    }
-
     fn stopped(&mut self, child: u64) {
         let failure = self.children.get_mut(&child).and_then(|entry| entry.ended_with.take());
         // That it was killed is its shutdown, or a `StopTimeout` has said so.
@@ -329,6 +314,20 @@ impl Shell {
         if let Some(entry) = self.children.get(&child) {
             let name = &*entry.child.name;
             self.tell(Some(name), loudest, || kind(name.to_owned(), self.token(child)));
+        }
+    }
+}
+
+/// Where a panic of this child is to end the process, it does.
+pub(super) fn abort_on(on_panic: OnPanic, name: &str, panic: &PanicInfo) {
+    match on_panic {
+        OnPanic::Restart => {}
+        OnPanic::Abort => {
+            let why = "aborting, as its supervisor's on_panic says";
+            panics::log(Level::Error, format_args!("{name:?} {panic}: {why}"));
+            // Nothing else will: an abort runs no destructors.
+            let _ = panics::catch(|| log::logger().flush());
+            std::process::abort();
         }
     }
 }

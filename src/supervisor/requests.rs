@@ -53,10 +53,7 @@ impl Shell {
             panics::discard(spec);
             return Err(AddError::TooManyChildren { max });
         }
-        if let Err(error) = spec.has_a_place() {
-            panics::discard(spec);
-            return Err(error.into());
-        }
+        let spec = spec.placed()?;
         let addr = spec.addr();
         let child = self.blueprint.take_on(spec)?;
         let name = child.name.clone();

@@ -20,6 +20,7 @@ use tokio::{
 use super::{
     Supervisor,
     blueprint::{Blueprint, Declared, push_open},
+    deeds::abort_on,
     host::Host,
     threads::Threads,
 };
@@ -303,14 +304,12 @@ impl Shell {
             _ => outcome.class(),
         };
         if let Outcome::Failed(Failure::Panic(panic)) = &outcome {
-            self.abort_on(child, panic);
+            abort_on(self.blueprint.spec.on_panic, &entry.child.name, panic);
         }
-        if let Some(entry) = self.children.get_mut(&child) {
-            entry.handle = None;
-            panics::discard(mem::replace(&mut entry.ended_with, outcome.into_failure()));
-            if let Some(nested) = &entry.child.nested {
-                remember(&mut self.left_behind, nested.left_behind(), &entry.child.name);
-            }
+        entry.handle = None;
+        panics::discard(mem::replace(&mut entry.ended_with, outcome.into_failure()));
+        if let Some(nested) = &entry.child.nested {
+            remember(&mut self.left_behind, nested.left_behind(), &entry.child.name);
         }
         let decision =
             if self.machine.decides(child, life, exit) { self.decide(child) } else { None };

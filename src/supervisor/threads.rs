@@ -6,7 +6,6 @@ use std::{
     thread,
 };
 
-use actix::ArbiterHandle;
 use log::Level;
 use tokio::time::Instant;
 
@@ -15,7 +14,7 @@ use super::{
     shell::{Shell, now},
 };
 use crate::{
-    child::{Handle, Job, LeftBehind, Link, Notice, Running},
+    child::{Handle, LeftBehind, Link, Notice, Running},
     event::EventKind,
     failure::{Failure, Outcome},
     placement::Placement,
@@ -68,6 +67,15 @@ impl Threads {
         }
     }
 
+    /// The thread that a child has for itself, from its first start on; after a `Replace` it may have had one of the pool.
+    fn own(&mut self, last: Option<Arc<Host>>, name: &str) -> io::Result<Arc<Host>> {
+        let is_of_pool = |host: &Arc<Host>| self.pool.iter().any(|it| Arc::ptr_eq(it, host));
+        match last.filter(|host| host.is_alive() && !is_of_pool(host)) {
+            Some(host) => Ok(host),
+            None => self.make(name),
+        }
+    }
+
     /// This one is stuck: nothing more is started on it, and nobody waits for its end. Returns whether that is news.
     fn give_up(&mut self, stuck: &Arc<Host>) -> bool {
         self.pool.retain(|host| !Arc::ptr_eq(host, stuck));
@@ -98,25 +106,25 @@ impl Shell {
     pub(super) fn launch(&mut self, id: u64, link: Link) {
         let Some(entry) = self.children.get_mut(&id) else { return };
         let (kept, placement) = (Arc::clone(&entry.child.kept), entry.child.placement.clone());
+        // Only a thread of its own is kept. One of the pool that it has left may be the idlest of all.
+        let last = entry.host.take();
         if let Placement::Inline = placement {
-            entry.host = None;
             entry.handle = Some(kept.start(link));
             return;
         }
-        let life = entry.life;
+        let (life, name) = (entry.life, Arc::clone(&entry.child.name));
         let (handle, job) = kept.start_elsewhere(link);
         entry.handle = Some(handle);
         let host = match placement {
-            Placement::Arbiter(arbiter) => {
-                // A spec that was replaced may have placed it on one.
-                entry.host = None;
-                return run_on(&arbiter, job);
-            }
-            Placement::Dedicated => self.host_of(id),
+            Placement::Dedicated => self.threads.own(last, &name),
             Placement::Pool | Placement::Inline => {
-                // It has left its thread, so that this may be the idlest one.
-                entry.host = None;
+                drop(last);
                 self.host_of_pool()
+            }
+            Placement::Arbiter(arbiter) => {
+                // If that is gone, the job is dropped, and says so.
+                arbiter.spawn_fn(job);
+                return;
             }
         };
         match host {
@@ -131,23 +139,6 @@ impl Shell {
                 let _ = self.outbox.send(Notice::Exited { child: id, life, outcome });
                 // What it says comes too late.
                 drop(job);
-            }
-        }
-    }
-
-    /// The child's own thread, which it has from its first start on.
-    fn host_of(&mut self, id: u64) -> io::Result<Arc<Host>> {
-        let entry = self.children.get(&id);
-        // After a `Replace` it may have one that is others' too.
-        let own = entry.and_then(|entry| entry.host.clone());
-        let own = own.filter(|host| {
-            host.is_alive() && !self.threads.pool.iter().any(|of_pool| Arc::ptr_eq(of_pool, host))
-        });
-        match (own, entry) {
-            (Some(host), _) => Ok(host),
-            (None, entry) => {
-                let name = entry.map(|entry| Arc::clone(&entry.child.name)).unwrap_or_default();
-                self.threads.make(&name)
             }
         }
     }
@@ -219,9 +210,4 @@ impl Shell {
             }
         }
     }
-}
-
-/// If the arbiter is gone, the job is dropped, and says so.
-fn run_on(arbiter: &ArbiterHandle, job: Job) {
-    arbiter.spawn_fn(job);
 }
