@@ -7,6 +7,7 @@ mod children;
 mod messages;
 mod ratio;
 mod restarts;
+mod sum;
 
 use std::{
     future::Future,

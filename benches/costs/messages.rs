@@ -6,32 +6,16 @@ use actix::prelude::*;
 use actix_supervisor::{ChildSpec, Supervisor};
 use criterion::Criterion;
 
-use crate::{ratio::Ratio, time};
+use crate::{
+    ratio::Ratio,
+    sum::{Number, Sum},
+    time,
+};
 
 /// So many messages are sent before the sender waits until they have been handled.
 const BATCH: u64 = 10_000;
 /// So many are sent to one actor before it is the other one's turn.
 const TURN: u64 = 1_000;
-
-/// Adds up what it is sent.
-struct Sum(u64);
-
-impl Actor for Sum {
-    type Context = Context<Self>;
-}
-
-#[derive(Message)]
-#[rtype(result = "u64")]
-struct Number(u64);
-
-impl Handler<Number> for Sum {
-    type Result = u64;
-
-    fn handle(&mut self, Number(number): Number, _ctx: &mut Self::Context) -> u64 {
-        self.0 = self.0.wrapping_add(number);
-        self.0
-    }
-}
 
 /// The time that so many messages take.
 type Load = fn(&SystemRunner, &Addr<Sum>, u64) -> Duration;

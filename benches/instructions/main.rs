@@ -4,6 +4,8 @@
 //! says so and measures nothing where there is no Valgrind. Each workload runs twice in a process of its own, once for twice
 //! as many rounds: the difference is what the rounds cost.
 
+#[path = "../costs/sum.rs"]
+mod sum;
 mod work;
 
 use std::{

@@ -5,6 +5,8 @@ use std::panic::set_hook;
 use actix::prelude::*;
 use actix_supervisor::{Add, ChildSpec, Placement, Spec, Stop, Supervisor};
 
+use crate::sum::{Number, Sum};
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Work {
     PlainMessage,
@@ -35,25 +37,6 @@ const ALL: [Work; 11] = [
     Work::PlainActor,
     Work::Child,
 ];
-
-struct Sum(u64);
-
-impl Actor for Sum {
-    type Context = Context<Self>;
-}
-
-#[derive(Message)]
-#[rtype(result = "u64")]
-struct Number(u64);
-
-impl Handler<Number> for Sum {
-    type Result = u64;
-
-    fn handle(&mut self, Number(number): Number, _ctx: &mut Self::Context) -> u64 {
-        self.0 = self.0.wrapping_add(number);
-        self.0
-    }
-}
 
 #[derive(Message)]
 #[rtype(result = "()")]

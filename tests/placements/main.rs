@@ -17,6 +17,8 @@ mod stuck;
 mod threads;
 mod watchdog;
 
+#[path = "../supervision/ends.rs"]
+mod ends;
 #[path = "../supervision/puppet.rs"]
 mod puppet;
 #[path = "../supervision/threads.rs"]

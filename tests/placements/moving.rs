@@ -80,7 +80,7 @@ fn nothing_is_started_on_a_thread_that_was_given_up() {
             assert_ne!(thread_of(addr).await, before);
         }
         let report = root.send(Stop).await.unwrap();
-        let mut left: Vec<_> = crate::place::paths(&report);
+        let mut left: Vec<_> = crate::seen::paths(&report);
         left.sort();
         assert_eq!(left, ["root/a", "root/child"]);
         stuck.release();

@@ -10,9 +10,7 @@ use std::{
 };
 
 use actix::prelude::*;
-use actix_supervisor::{
-    ChildSpec, Event, EventKind, Failure, Placement, Spec, StopReport, Supervisor,
-};
+use actix_supervisor::{ChildSpec, Event, EventKind, Failure, Placement, Spec, Supervisor};
 use futures::{FutureExt, future::join_all};
 use tokio::sync::{
     mpsc::{UnboundedReceiver, unbounded_channel},
@@ -177,8 +175,4 @@ pub fn failure(event: &Event) -> &Failure {
         EventKind::ChildFailed { failure, .. } => failure,
         kind => panic!("{kind:?} is no failure"),
     }
-}
-
-pub fn paths(report: &StopReport) -> Vec<String> {
-    report.unstopped.iter().map(|left| left.path.join("/")).collect()
 }

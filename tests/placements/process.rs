@@ -9,8 +9,8 @@ use std::{
 use actix_supervisor::{Placement, Stop};
 
 use crate::{
-    place::{Stuck, paths, patient, puppet, root, watched},
-    seen::real,
+    place::{Stuck, patient, puppet, root, watched},
+    seen::{paths, real},
     support::guard,
 };
 

@@ -11,9 +11,9 @@ use actix_supervisor::{
 use futures::future::join_all;
 
 use crate::{
-    place::{Stuck, each_of_its_own, paths, patient, puppet, root, thread_of, watched},
+    place::{Stuck, each_of_its_own, patient, puppet, root, thread_of, watched},
     puppet::{Puppet, life},
-    seen::{Seen, real},
+    seen::{Seen, paths, real},
     support::{info, list, status, token},
 };
 

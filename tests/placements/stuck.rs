@@ -6,8 +6,9 @@ use actix_supervisor::{
 };
 
 use crate::{
-    place::{Stuck, each_elsewhere, paths, patient, puppet, root, watched},
+    place::{Stuck, each_elsewhere, patient, puppet, root, watched},
     puppet::{Puppet, life},
+    seen::paths,
     support::{secs, status, token},
 };
 

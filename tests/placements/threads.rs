@@ -7,6 +7,8 @@ use actix_supervisor::{
     Add, ChildSpec, Kill, Placement, RemoveAndWait, Replace, Restart, Stop, Supervisor, Terminate,
 };
 
+#[cfg(target_os = "linux")]
+use crate::seen::threads_named;
 use crate::{
     place::{
         each_elsewhere, each_of_its_own, each_placement, end_of_thread_of, patient, puppet, root,
@@ -16,15 +18,6 @@ use crate::{
     seen::real,
     support::token,
 };
-
-/// How many threads of this name there are. A name's first 15 bytes are what the system keeps.
-#[cfg(target_os = "linux")]
-fn threads_named(name: &str) -> usize {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    let names = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")));
-    // One that has ended meanwhile has none.
-    names.filter(|of| of.as_ref().is_ok_and(|of| of.trim() == name)).count()
-}
 
 /// Waits until the system has cleared up after threads that have ended.
 #[cfg(target_os = "linux")]

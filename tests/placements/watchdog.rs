@@ -14,11 +14,11 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use crate::{
     place::{
-        LIMIT, Stuck, ask, each_elsewhere, each_of_its_own, failure, paths, patient, root,
-        thread_of, watched,
+        LIMIT, Stuck, ask, each_elsewhere, each_of_its_own, failure, patient, root, thread_of,
+        watched,
     },
     puppet::{OnDrop, Puppet, life, tell},
-    seen::{Seen, real},
+    seen::{Seen, paths, real},
     support::{list, status},
 };
 

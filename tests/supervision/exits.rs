@@ -9,23 +9,12 @@ use actix_supervisor::{
 use futures::stream;
 
 use crate::{
+    ends::{Act, As, in_factory, in_started, is, restarts},
     puppet::{OnDrop, Puppet, life, tell},
     support::{
-        Events, Journal, exact, failures, list, paused, placed, secs, settle, sleep, states, status,
+        Events, Journal, exact, failures, list, paused, secs, settle, sleep, states, status,
     },
 };
-
-/// As what an end is reported.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum As {
-    Panic,
-    Error,
-    Stopped,
-    Finished,
-}
-
-/// What a puppet may do, to be told in its first life.
-type Act = fn(&mut Puppet, &mut Context<Puppet>);
 
 const WHEN_TOLD: [(&str, As, Act); 28] = [
     ("panic in a handler", As::Panic, |_, _| panic!("boom")),
@@ -144,29 +133,12 @@ impl StreamHandler<Item> for Puppet {
 
 /// What a puppet may do while it starts, in its first life.
 fn when_started() -> Vec<(&'static str, As, ChildSpec<Puppet>)> {
-    let once = |act: fn(&mut Context<Puppet>)| {
-        Puppet::starting("bad", move |life, ctx| {
-            if life == 1 {
-                act(ctx);
-            }
-        })
-    };
-    let in_factory = |act: fn(&mut Context<Puppet>) -> Result<(), &'static str>| {
-        let mut life = 0;
-        placed(ChildSpec::try_actor("bad", move |ctx| {
-            life += 1;
-            if life == 1 {
-                act(ctx)?;
-            }
-            Ok::<_, &'static str>(Puppet::new(life))
-        }))
-    };
     vec![
-        ("panic in `started`", As::Panic, once(|_| panic!("boom"))),
-        ("fail in `started`", As::Error, once(|ctx| ctx.fail("boom"))),
-        ("stop in `started`", As::Stopped, once(|ctx| ctx.stop())),
-        ("terminate in `started`", As::Stopped, once(|ctx| ctx.terminate())),
-        ("finish in `started`", As::Finished, once(|ctx| ctx.finish())),
+        ("panic in `started`", As::Panic, in_started(|_| panic!("boom"))),
+        ("fail in `started`", As::Error, in_started(|ctx| ctx.fail("boom"))),
+        ("stop in `started`", As::Stopped, in_started(|ctx| ctx.stop())),
+        ("terminate in `started`", As::Stopped, in_started(|ctx| ctx.terminate())),
+        ("finish in `started`", As::Finished, in_started(|ctx| ctx.finish())),
         ("panic in the factory", As::Panic, in_factory(|_| panic!("boom"))),
         ("error of the factory", As::Error, in_factory(|_| Err("boom"))),
         (
@@ -194,24 +166,6 @@ fn when_started() -> Vec<(&'static str, As, ChildSpec<Puppet>)> {
             }),
         ),
     ]
-}
-
-/// What a policy makes of an end.
-fn restarts(policy: RestartPolicy, reported: As) -> bool {
-    match (policy, reported) {
-        (Permanent, As::Panic | As::Error | As::Stopped) => true,
-        (Transient, As::Panic | As::Error) => true,
-        (Permanent | Transient | Temporary, _) => false,
-    }
-}
-
-fn is(reported: As, failure: &Failure) -> bool {
-    match failure {
-        Failure::Panic(info) => reported == As::Panic && info.message == "boom",
-        Failure::Error(error) => reported == As::Error && error.to_string() == "boom",
-        Failure::Stopped => reported == As::Stopped,
-        _ => false,
-    }
 }
 
 async fn check(how: &str, reported: As, policy: RestartPolicy, spec: ChildSpec<Puppet>, act: Act) {

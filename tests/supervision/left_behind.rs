@@ -5,15 +5,17 @@ use std::{cell::RefCell, time::Duration};
 use actix::prelude::*;
 use actix_supervisor::{
     CancellationToken, ChildError, ChildSpec, Kill, Remove, RemoveAndWait, Replace, ReplaceError,
-    Restart, Shutdown, Spec, Stop, StopReport, Supervisor, Terminate,
+    Restart, Shutdown, Spec, Stop, Supervisor, Terminate,
 };
 
 use tokio::sync::mpsc::unbounded_channel;
 
+#[cfg(target_os = "linux")]
+use crate::threads::threads_named;
 use crate::{
     puppet::OnDrop,
     support::{exact, list, paused, token},
-    threads::{Seen, Stubborn, real},
+    threads::{Seen, Stubborn, paths, real},
 };
 
 const LIMIT: Duration = Duration::from_millis(20);
@@ -34,10 +36,6 @@ fn tree(limit: Option<Duration>) -> (Addr<Supervisor>, Addr<Supervisor>, Stubbor
     let (spec, seen) = Seen::hook(spec);
     let root = Supervisor::with_spec("root", spec).unwrap().child(outer).start();
     (root, inner_addr, stubborn, seen)
-}
-
-fn paths(report: &StopReport) -> Vec<String> {
-    report.unstopped.iter().map(|left| left.path.join("/")).collect()
 }
 
 #[test]
@@ -222,14 +220,6 @@ fn what_replaces_a_blocking_service_is_not_called_before_its_thread_has_returned
         successor.called().await;
         successor.release();
     });
-}
-
-#[cfg(target_os = "linux")]
-fn threads_named(name: &str) -> usize {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    let names = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")));
-    // One that has ended meanwhile has none.
-    names.filter(|of| of.as_ref().is_ok_and(|of| of.trim() == name)).count()
 }
 
 #[test]

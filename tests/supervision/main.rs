@@ -10,6 +10,7 @@ mod decide;
 mod draining;
 mod dropping;
 mod elsewhere;
+mod ends;
 mod escalation;
 mod events;
 mod exits;

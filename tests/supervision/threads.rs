@@ -11,7 +11,7 @@ use std::{
 };
 
 use actix::prelude::*;
-use actix_supervisor::{CancellationToken, ChildSpec, Event, ServiceActor, Spec};
+use actix_supervisor::{CancellationToken, ChildSpec, Event, ServiceActor, Spec, StopReport};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::support::{guard, line};
@@ -110,4 +110,18 @@ impl Seen {
     pub fn lines(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.0.try_recv().ok()).map(|event| line(&event)).collect()
     }
+}
+
+/// Who was left behind, with the whole path.
+pub fn paths(report: &StopReport) -> Vec<String> {
+    report.unstopped.iter().map(|left| left.path.join("/")).collect()
+}
+
+/// How many threads of this name there are. A name's first 15 bytes are what the system keeps.
+#[cfg(target_os = "linux")]
+pub fn threads_named(name: &str) -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let names = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")));
+    // One that has ended meanwhile has none.
+    names.filter(|of| of.as_ref().is_ok_and(|of| of.trim() == name)).count()
 }
