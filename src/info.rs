@@ -171,7 +171,8 @@ pub struct SupervisorStatus {
     pub children: ChildCounts,
     /// How many times its children were started again, on request too: the sum over those listed.
     pub restarts: u64,
-    /// How many threads, here and of nested supervisors that have ended, are stuck in what was left behind on them.
+    /// How many incarnations, here and of nested supervisors that have ended, were left behind on threads that are stuck. Two of
+    /// them may be on one thread.
     pub left_behind: usize,
 }
 

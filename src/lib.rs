@@ -46,8 +46,8 @@
 //!
 //! A child is described once, by a [`ChildSpec`]: an [actor](ChildSpec::actor), an [async
 //! service](ChildSpec::service), a [blocking one](ChildSpec::blocking) on a thread of its own, or a
-//! [supervisor](ChildSpec::supervisor), which makes a tree. All of a tree but its blocking services
-//! runs on the thread on which its root was started, by [`start`](actix::Actor::start),
+//! [supervisor](ChildSpec::supervisor), which makes a tree. Unless [placed elsewhere](#threads), all of a tree but
+//! its blocking services runs on the thread on which its root was started, by [`start`](actix::Actor::start),
 //! [`serve`](Supervisor::serve) or, as the main thing of a process, [`run`](Supervisor::run).
 //!
 //! The [guide] goes from a first actor to such a process, and shows how to test a tree on a paused
@@ -87,14 +87,30 @@
 //!
 //! What each failure means for its child can be [decided](ChildSpec::decide) by its reason.
 //!
+//! # Threads
+//!
+//! A child's [`Placement`] says on which thread it runs: its supervisor's, one of its own, one of the supervisor's
+//! [`arbiters`](Spec::arbiters), or an arbiter of the application's. All else is the same there. What blocks holds up whatever
+//! else is on its thread, and nothing else.
+//!
+//! No thread can be ended from outside. A [watchdog](ChildSpec::watchdog) finds one that is stuck, which is
+//! [`Failure::Unresponsive`], and goes on without it: the incarnation there takes no more messages, and the next one, on another
+//! thread, takes over mailbox and address. Should the stuck thread ever go on, the old incarnation is dropped.
+//!
+//! # Pools
+//!
+//! A [pool](ChildSpec::pool) is several actors of one type that take their messages from one mailbox, behind one address; an idle
+//! one takes the next message. One that fails is replaced alone. With [`Placement::Dedicated`] they may block: that is what Actix's
+//! `SyncArbiter` is for, without losing a thread at each panic.
+//!
 //! # Stopping
 //!
 //! [`Stop`] stops the children one after the other, the last started first, or [all at
 //! once](ShutdownOrder::Concurrent). An actor is stopped as by
 //! `ctx.stop()`, after what was in its mailbox if it [drains](ChildSpec::drain); a service sees its
 //! [`CancellationToken`] cancelled. Each has a [limit](ChildSpec::shutdown). After it, an actor or an
-//! async service is dropped. A blocking service cannot be: its thread is left behind, and the
-//! [`StopReport`] names it by its path.
+//! async service is dropped. A blocking service cannot be, nor can what is on a stuck thread: that thread is left behind, and
+//! the [`StopReport`] names it by its path.
 //!
 //! `System::stop` drops all actors without order, and does not run the hooks of supervised ones. Send
 //! [`Stop`] first.
@@ -108,9 +124,8 @@
 //! [`child`](SupervisedContext::child).
 //!
 //! What it must not do is block its supervisor's thread: nothing on that thread, the supervisor included, could do
-//! anything about it. A child that may block has a [`Placement`] on another thread, and one that may hang a
-//! [watchdog](ChildSpec::watchdog), which goes on without it. A [pool](ChildSpec::pool) is several actors behind one
-//! address.
+//! anything about it. A child that may block belongs on [another thread](#threads), and one that may hang has a watchdog
+//! there.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make times of their own"))]
 

@@ -26,7 +26,10 @@ pub enum Placement {
     /// On its supervisor's thread. For whatever does not block: most of all actors.
     #[default]
     Inline,
-    /// On an arbiter of the application's own.
+    /// On an arbiter of the application's own, together with what the application runs there.
+    ///
+    /// There is no other thread to go to: if this one is stuck, a [watchdog](crate::ChildSpec::watchdog) tells so, and the next
+    /// incarnation waits for it.
     ///
     /// If that was stopped, the child has [`failed`](crate::Failure::ArbiterStopped), and is not started again where
     /// nothing runs: with [`OnLimit::Backoff`](crate::OnLimit) it ends, with [`OnLimit::Escalate`](crate::OnLimit) its

@@ -233,7 +233,8 @@ impl Spec {
     /// Unless set, the supervisor at the root of a tree writes each event of the whole tree through
     /// [`log`], in one line, with the target `actix_supervisor`.
     ///
-    /// It runs on the supervisor's thread, so it must not block. A panic in it is caught and logged.
+    /// It runs on the thread of the supervisor that tells, this one or one below it, so it must not block; where those are on
+    /// [several threads](crate::Placement), it may be called by several at the same time. A panic in it is caught and logged.
     #[must_use]
     pub fn event_hook(mut self, hook: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.event_hook = Some(Arc::new(hook));

@@ -106,8 +106,8 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// The pool is a [supervisor](ChildSpec::supervisor) of its members, with the settings of the one that takes it on: so
     /// members are children with names of their own, `name-1` and so on, in [`Tree`](crate::Tree) and in events, and
     /// [`ChildInfo::addr::<Supervisor>`](crate::ChildInfo::addr) reaches it. [`Resize`](crate::Resize) changes the number of members. It is stopped
-    /// as a supervisor is: for as long as its members may take. When members that do not come back have all
-    /// ended, so has the pool.
+    /// as a supervisor is: for as long as its members may take. When the members of a
+    /// [`Transient`](RestartPolicy::Transient) or [`Temporary`](RestartPolicy::Temporary) one have all ended, so has the pool.
     ///
     /// With [`Placement::Dedicated`] each member has a thread of its own. That is what Actix's `SyncArbiter` is for,
     /// here for ordinary actors; with [`Placement::Pool`] they share as many threads as the supervisor's
@@ -355,7 +355,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
 }
 
 impl ChildSpec<ServiceActor> {
-    /// A child that is an async service: called anew for every incarnation, on its supervisor's thread.
+    /// A child that is an async service: called anew for every incarnation, on the thread where it [runs](Self::placement).
     ///
     /// Its token is cancelled when it is asked to stop. If its future has not returned within the child's
     /// limit then, it is dropped.
