@@ -78,7 +78,7 @@ impl Shell {
                     scope.ready();
                 }
             }
-            Action::Finish { cause } => self.begin_to_finish(cause, ctx),
+            Action::Finish { cause } => self.begin_to_finish(cause),
         }
     }
 

@@ -241,6 +241,11 @@ impl Shell {
     pub(super) fn catch_up(&mut self, ctx: &mut Context<Supervisor>) {
         for _ in 0..SLICE {
             let Ok(notice) = self.inbox.try_recv() else { return };
+            if matches!(notice, Notice::Joined) {
+                // Requests that wait behind this one are answered before it ends.
+                let _ = self.outbox.send(notice);
+                return;
+            }
             self.notice(notice, ctx);
         }
     }
@@ -337,15 +342,16 @@ impl Shell {
     }
 
     /// The last step but one: what ran on threads of this supervisor's own is gone, and so are the threads, or soon.
-    pub(super) fn begin_to_finish(&mut self, cause: StopCause, ctx: &mut Context<Supervisor>) {
+    /// It ends with a notice: what was asked meanwhile is answered first.
+    pub(super) fn begin_to_finish(&mut self, cause: StopCause) {
         self.give_up_stuck_threads();
         let children = self.children.values_mut();
         children.for_each(|entry| entry.host = None);
+        self.finishing = Some(cause);
+        let outbox = self.outbox.clone();
         match self.threads.end() {
-            None => self.finish(cause, ctx),
+            None => drop(outbox.send(Notice::Joined)),
             Some(ended) => {
-                self.finishing = Some(cause);
-                let outbox = self.outbox.clone();
                 actix_rt::spawn(async move {
                     ended.await;
                     let _ = outbox.send(Notice::Joined);

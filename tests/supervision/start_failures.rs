@@ -7,8 +7,8 @@ use std::{
 
 use actix::prelude::*;
 use actix_supervisor::{
-    Add, AddAndWait, AddError, ChildSpec, ChildState, Decision, Failure, RestartPolicy, Spec,
-    StartFailure, Strategy, Supervisor, SupervisorState,
+    Add, AddAndWait, AddError, ChildSpec, ChildState, Decision, Failure, Join, RestartPolicy, Spec,
+    StartFailure, Stop, Strategy, Supervisor, SupervisorState,
 };
 
 use crate::{
@@ -42,6 +42,23 @@ fn assert_names_the_cause(failure: &Failure, parent: &str) {
 async fn failure_of(root: Supervisor) -> Failure {
     let served = tokio::time::timeout(secs(3_600), root.serve()).await;
     served.expect("it ends").expect_err("it fails")
+}
+
+#[test]
+fn who_asked_before_a_start_that_ends_it_at_once_hears_how_it_has_ended() {
+    paused(async {
+        let root = supervisor("root", strict()).child(broken());
+        let addr = root.addr();
+        let joins = [addr.send(Join), addr.send(Join)];
+        let stop = addr.send(Stop);
+        root.start();
+        for join in joins {
+            let ended = join.await.expect("an answer");
+            assert_names_the_cause(&ended.expect_err("it fails"), "root");
+        }
+        assert!(stop.await.expect("a report").is_clean());
+        assert_eq!(addr.send(Join).await.map(drop), Err(MailboxError::Closed));
+    });
 }
 
 /// The starts and ends of probes.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use actix_supervisor::{
-    Add, CancellationToken, ChildSpec, Event, EventKind, Failure, Join, Kill, Shutdown, Spec, Stop,
-    Supervisor, SupervisorState, Terminate,
+    Add, AddError, CancellationToken, ChildSpec, Event, EventKind, Failure, Join, Kill, List,
+    Shutdown, Spec, Stop, Supervisor, SupervisorState, Terminate,
 };
 
 use crate::support::{
@@ -325,5 +325,22 @@ fn a_supervisor_without_children_runs_and_stops_at_once() {
         assert_eq!(status(&root).await.state, SupervisorState::Running);
         assert_eq!(time_to_stop(&root).await, Duration::ZERO);
         assert!(!root.connected());
+    });
+}
+
+#[test]
+fn what_was_asked_before_the_end_is_answered_also_where_there_is_nothing_to_stop() {
+    paused(async {
+        let root = start("root", Spec::default());
+        let stops = [root.send(Stop), root.send(Stop)];
+        let late = Probe::spec("late", &Journal::default());
+        let (join, add, list) = (root.send(Join), root.send(Add(late)), root.send(List));
+        for stop in stops {
+            assert!(stop.await.expect("a report").is_clean());
+        }
+        assert!(join.await.expect("an answer").expect("a good end").is_clean());
+        assert!(matches!(add.await, Ok(Err(AddError::Stopping))));
+        assert_eq!(list.await.expect("a list").len(), 0);
+        assert_eq!(root.send(Stop).await.unwrap_err(), MailboxError::Closed);
     });
 }
