@@ -192,10 +192,10 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
     pub(super) fn request(&self, request: u8) {
         // A kill is not taken back by a later, gentler request.
         self.request.fetch_max(request, Ordering::AcqRel);
-        self.wake();
+        self.poll_soon();
     }
 
-    fn wake(&self) {
+    fn poll_soon(&self) {
         if let Some(waker) = &*self.waker() {
             waker.wake_by_ref();
         }
@@ -213,26 +213,28 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         }
     }
 
-    /// It is not idle any more. If it was called for a message, another one is to take that.
-    pub(super) fn gives_way(&self) {
+    /// It takes no more messages. If it was called for one, another member is to take that.
+    fn gives_way(&self) {
         if let Some(crew) = self.kept.crew() {
-            self.seat.leave(crew);
-            self.seat.pass_on(crew);
+            self.seat.goes(crew);
         }
     }
 }
 
 impl<A: Actor<Context = Context<A>>> Member for Incarnation<A> {
-    fn call(&self) {
-        self.seat.is_called();
-        self.wake();
+    fn seat(&self) -> &Seat {
+        &self.seat
+    }
+
+    fn wake(&self) {
+        self.poll_soon();
     }
 }
 
 impl<A: Actor<Context = Context<A>>> InHand for Incarnation<A> {
     fn done(&self) {
         self.in_hand.fetch_sub(1, Ordering::AcqRel);
-        self.wake();
+        self.poll_soon();
     }
 }
 
@@ -253,7 +255,7 @@ impl<A: Actor<Context = Context<A>>> Handle for Incarnation<A> {
 
     fn probe(&self) {
         self.is_asked.store(true, Ordering::Release);
-        self.wake();
+        self.poll_soon();
     }
 
     fn fence(&self) {

@@ -12,12 +12,7 @@ use actix::{
     dev::{Envelope, EnvelopeProxy},
 };
 
-use super::{
-    context::BreakOff,
-    crew::{Crew, Member},
-    incarnation::Incarnation,
-    intake::Intake,
-};
+use super::{context::BreakOff, crew::Crew, incarnation::Incarnation, intake::Intake};
 
 /// How many messages an incarnation handles before others on its thread have their turn, and so
 /// does a stop request.
@@ -117,22 +112,18 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         self.in_flight.is_some_and(|limit| self.in_hand.load(Ordering::Acquire) >= limit)
     }
 
-    /// Takes a message out of the mailbox of a pool, or waits to be called.
+    /// Takes a message out of the mailbox of a pool.
     fn take_from(
-        self: &Arc<Self>,
+        &self,
         crew: &Crew,
         intake: &mut Intake<A>,
         task: &mut task::Context<'_>,
     ) -> Poll<Option<Envelope<A>>> {
-        self.seat.looks();
-        let mut next = intake.next(task);
-        if next.is_pending() {
-            self.seat.enter(crew, Arc::clone(self) as Arc<dyn Member>);
-            next = intake.next(task);
-        }
-        if next.is_ready() {
-            self.seat.leave(crew);
-            crew.call_one();
+        self.seat.looks(crew);
+        let next = intake.next(task);
+        match &next {
+            Poll::Ready(_) => crew.call_one(),
+            Poll::Pending => self.seat.finds_nothing(),
         }
         next
     }

@@ -12,6 +12,7 @@ use actix::{Actor, ActorContext, AsyncContext, Context, dev::ContextFut};
 
 use super::{
     context::{Entered, Scope},
+    crew::Member,
     incarnation::{ASK, Incarnation, KILL, NOTHING},
     intake::Intake,
     kept::OnStop,
@@ -49,7 +50,7 @@ impl<A: Actor<Context = Context<A>>> Future for Runner<A> {
         }
         let crew = this.incarnation.kept.crew();
         if let Some(crew) = crew {
-            this.incarnation.seat.leave(crew);
+            this.incarnation.seat.begins(crew);
         }
         let Some(future) = &mut this.future else { return Poll::Ready(()) };
         let entered = Entered::new(Arc::clone(&this.incarnation) as Arc<dyn Scope>);
@@ -69,7 +70,9 @@ impl<A: Actor<Context = Context<A>>> Future for Runner<A> {
                 }
                 if let Some(crew) = crew {
                     // It may not even have looked, since it waits for a future of its own or has enough in hand.
-                    this.incarnation.seat.pass_on(crew);
+                    let incarnation = &this.incarnation;
+                    let member = || Arc::clone(incarnation) as Arc<dyn Member>;
+                    incarnation.seat.rests(crew, member);
                 }
                 Poll::Pending
             }

@@ -48,12 +48,22 @@ mod tests {
         seat: Seat,
         woken: Mutex<bool>,
         wake: Condvar,
+        /// It takes no more messages. Set under the mailbox's lock.
+        is_fenced: Mutex<bool>,
+        /// It is to end.
+        is_asked: Mutex<bool>,
+        /// It has something else to do, and is stuck in that until all messages have been handled.
+        is_to_be_busy: Mutex<bool>,
     }
 
     impl Member for Task {
-        fn call(&self) {
-            self.seat.is_called();
-            self.wake();
+        fn seat(&self) -> &Seat {
+            &self.seat
+        }
+
+        fn wake(&self) {
+            *self.woken.lock().unwrap() = true;
+            self.wake.notify_one();
         }
     }
 
@@ -63,12 +73,10 @@ mod tests {
                 seat: Seat::default(),
                 woken: Mutex::new(true),
                 wake: Condvar::new(),
+                is_fenced: Mutex::new(false),
+                is_asked: Mutex::new(false),
+                is_to_be_busy: Mutex::new(false),
             })
-        }
-
-        fn wake(&self) {
-            *self.woken.lock().unwrap() = true;
-            self.wake.notify_one();
         }
 
         fn park(&self) {
@@ -110,15 +118,14 @@ mod tests {
         /// One look into the mailbox, as the pump's.
         fn take(&self, task: &StdArc<Task>) -> Option<u32> {
             let _intake = self.intake.lock().unwrap();
-            let waker = self.crew.waker();
-            task.seat.looks();
-            let next = self.mailbox.poll(&waker).or_else(|| {
-                task.seat.enter(&self.crew, StdArc::clone(task) as StdArc<dyn Member>);
-                self.mailbox.poll(&waker)
-            });
-            if next.is_some() {
-                task.seat.leave(&self.crew);
-                self.crew.call_one();
+            if *task.is_fenced.lock().unwrap() {
+                return None;
+            }
+            task.seat.looks(&self.crew);
+            let next = self.mailbox.poll(&self.crew.waker());
+            match next {
+                Some(_) => self.crew.call_one(),
+                None => task.seat.finds_nothing(),
             }
             next
         }
@@ -135,6 +142,34 @@ mod tests {
             }
         }
 
+        /// From another thread, as if this member's own one were stuck.
+        fn fence(&self, index: usize) {
+            let task = &self.tasks[index];
+            let intake = self.intake.lock().unwrap();
+            *task.is_fenced.lock().unwrap() = true;
+            drop(intake);
+            task.seat.goes(&self.crew);
+        }
+
+        fn keep_busy(&self, index: usize) {
+            let task = &self.tasks[index];
+            *task.is_to_be_busy.lock().unwrap() = true;
+            task.wake();
+        }
+
+        fn wait_for_the_others(&self) {
+            let mut handled = self.handled.lock().unwrap();
+            while *handled < self.messages {
+                handled = self.progress.wait(handled).unwrap();
+            }
+        }
+
+        fn ask(&self, index: usize) {
+            let task = &self.tasks[index];
+            *task.is_asked.lock().unwrap() = true;
+            task.wake();
+        }
+
         /// A member's life; one that dies of its first call does not look any more.
         fn run(&self, index: usize, dies: bool) {
             let task = &self.tasks[index];
@@ -144,17 +179,19 @@ mod tests {
                 if *self.handled.lock().unwrap() == self.messages {
                     return;
                 }
-                if dies && !is_first {
-                    task.seat.leave(&self.crew);
-                    task.seat.pass_on(&self.crew);
+                if dies && !is_first || *task.is_asked.lock().unwrap() {
+                    task.seat.goes(&self.crew);
                     return;
                 }
                 is_first = false;
-                task.seat.leave(&self.crew);
+                task.seat.begins(&self.crew);
                 while let Some(message) = self.take(task) {
                     self.handle(message);
                 }
-                task.seat.pass_on(&self.crew);
+                if *task.is_to_be_busy.lock().unwrap() {
+                    self.wait_for_the_others();
+                }
+                task.seat.rests(&self.crew, || StdArc::clone(task) as StdArc<dyn Member>);
             }
         }
     }
@@ -179,6 +216,43 @@ mod tests {
             }
             assert_eq!(*pool.handled.lock().unwrap(), messages);
         });
+    }
+
+    /// Two members, one message, and a thread that does something to one of them.
+    fn explore_with(does: fn(&Pool)) {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(3);
+        model.check(move || {
+            let pool = Pool::new(2, 1, false);
+            let mut threads: Vec<_> = (0..2)
+                .map(|index| {
+                    let pool = Arc::clone(&pool);
+                    thread::spawn(move || pool.run(index, false))
+                })
+                .collect();
+            let other = Arc::clone(&pool);
+            threads.push(thread::spawn(move || does(&other)));
+            pool.mailbox.send(0);
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            assert_eq!(*pool.handled.lock().unwrap(), 1);
+        });
+    }
+
+    #[test]
+    fn no_call_is_lost_with_a_member_that_is_asked_to_stop() {
+        explore_with(|pool| pool.ask(0));
+    }
+
+    #[test]
+    fn no_call_is_lost_with_a_member_that_is_fenced() {
+        explore_with(|pool| pool.fence(0));
+    }
+
+    #[test]
+    fn who_is_busy_with_something_else_is_not_called() {
+        explore_with(|pool| pool.keep_busy(0));
     }
 
     #[test]
