@@ -132,12 +132,14 @@
 mod backoff;
 mod bus;
 mod child;
+mod clock;
 mod error;
 mod event;
 mod failure;
 mod info;
 mod machine;
 mod messages;
+mod picture;
 mod placement;
 mod policy;
 mod signals;

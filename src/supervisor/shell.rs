@@ -24,6 +24,7 @@ use super::{
     host::Host,
     threads::Threads,
 };
+pub(super) use crate::clock::now;
 use crate::{
     child::{self, Handle, LeftBehind, Notice, TakenOn, panics},
     event::EventKind,
@@ -431,10 +432,4 @@ impl Drop for Shell {
             }
         }
     }
-}
-
-/// The one place where the clock is read: tokio's, which users can pause in their tests.
-#[expect(clippy::disallowed_methods, reason = "the only place")]
-pub(super) fn now() -> Instant {
-    Instant::now()
 }
