@@ -4,6 +4,7 @@ mod blueprint;
 mod deeds;
 mod host;
 mod pool;
+mod remains;
 mod requests;
 mod shell;
 mod threads;

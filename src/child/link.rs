@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use futures::future::BoxFuture;
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc::UnboundedSender, oneshot};
 
 use crate::{bus::Bus, failure::Outcome, info::TreeNode, token::ChildToken};
@@ -148,4 +149,6 @@ pub(crate) trait Nested: Send + Sync {
     fn close_children(&self);
     /// What its last incarnation has left behind, below it.
     fn left_behind(&self) -> Vec<LeftBehind>;
+    /// If its last incarnation went down without order: resolves when what ran below it has ended too, but for what is stuck.
+    fn remains(self: Arc<Self>) -> Option<BoxFuture<'static, ()>>;
 }

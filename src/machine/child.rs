@@ -62,6 +62,22 @@ pub(crate) struct Slot {
     pub(super) order: u64,
 }
 
+const GRACE: Duration = Duration::from_secs(1);
+const GRACE_OF_SUPERVISORS: Duration = Duration::from_secs(10);
+
+impl Terms {
+    /// How long a thread is given to carry out a kill, before it counts as stuck; a nested supervisor's, that has others
+    /// below it to kill, is given more.
+    pub(crate) fn grace(&self) -> Duration {
+        match self.kind {
+            ChildKind::Supervisor => GRACE_OF_SUPERVISORS,
+            ChildKind::Actor | ChildKind::Service | ChildKind::Blocking => {
+                self.watchdog().unwrap_or(GRACE)
+            }
+        }
+    }
+}
+
 impl State {
     fn slot(&self) -> Option<Slot> {
         match *self {
@@ -92,11 +108,6 @@ impl State {
         }
     }
 }
-
-/// How long a thread is given to carry out a kill, before it counts as stuck; a nested supervisor's, that has others
-/// below it to kill, is given more.
-const GRACE: Duration = Duration::from_secs(1);
-const GRACE_OF_SUPERVISORS: Duration = Duration::from_secs(10);
 
 /// What a watchdog waits for until then: the answer to a probe, or the time to send one.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -144,12 +155,7 @@ impl Child {
 
     /// How long a kill may take. On the supervisor's own thread nothing comes in between.
     pub(super) fn grace(&self) -> Option<Duration> {
-        self.elsewhere.then(|| match self.terms.kind {
-            ChildKind::Supervisor => GRACE_OF_SUPERVISORS,
-            ChildKind::Actor | ChildKind::Service | ChildKind::Blocking => {
-                self.terms.watchdog().unwrap_or(GRACE)
-            }
-        })
+        self.elsewhere.then(|| self.terms.grace())
     }
 
     /// Whether its supervisor can go on without an incarnation whose thread is stuck. Not if that is a supervisor, which

@@ -24,6 +24,11 @@ impl Machine {
         }
     }
 
+    /// Whether everything has been stopped, in order.
+    pub(crate) fn is_over(&self) -> bool {
+        self.phase == Phase::Finished
+    }
+
     pub(crate) fn state(&self) -> SupervisorState {
         match self.phase {
             Phase::Running => SupervisorState::Running,

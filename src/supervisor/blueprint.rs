@@ -7,11 +7,13 @@ use std::{
 };
 
 use actix::{Actor, Addr, Context};
+use futures::future::BoxFuture;
 use tokio::sync::{mpsc::UnboundedSender, oneshot};
 
 use super::{
     Supervisor,
     pool::{self, Members},
+    remains::Remains,
 };
 use crate::{
     bus::Bus,
@@ -50,6 +52,8 @@ pub(super) struct Plan {
     pub(super) members: Option<Members>,
     /// What that report names.
     pub(super) left_behind: Vec<LeftBehind>,
+    /// If it went down without order.
+    pub(super) remains: Option<Remains>,
     stops: Vec<oneshot::Sender<StopReport>>,
     joins: Vec<oneshot::Sender<Ended>>,
 }
@@ -183,6 +187,11 @@ impl Nested for Blueprint {
 
     fn left_behind(&self) -> Vec<LeftBehind> {
         self.plan().left_behind.clone()
+    }
+
+    fn remains(self: Arc<Self>) -> Option<BoxFuture<'static, ()>> {
+        self.plan().remains.as_ref()?;
+        Some(Box::pin(self.outlast_remains()))
     }
 }
 

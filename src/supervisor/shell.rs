@@ -8,6 +8,7 @@ use std::{
 };
 
 use actix::{ActorContext, ActorState, AsyncContext, Context, SpawnHandle};
+use futures::future::BoxFuture;
 use log::Level;
 use tokio::{
     sync::{
@@ -22,11 +23,15 @@ use super::{
     blueprint::{Blueprint, Declared, push_open},
     deeds::abort_on,
     host::Host,
+    remains::Remains,
     threads::Threads,
 };
 pub(super) use crate::clock::now;
 use crate::{
-    child::{self, Handle, LeftBehind, Notice, TakenOn, panics},
+    child::{
+        self, Handle, LeftBehind, Notice, TakenOn,
+        panics::{self, Guarded},
+    },
     event::EventKind,
     failure::{Failure, Outcome},
     info::StopReport,
@@ -144,6 +149,7 @@ impl Shell {
         plan.outbox = Some(outbox.clone());
         plan.report = StopReport::default();
         plan.left_behind = Vec::new();
+        plan.remains = None;
         let excess = plan.declare_members();
         let declared = mem::take(&mut plan.declared);
         drop(plan);
@@ -276,7 +282,10 @@ impl Shell {
             Notice::Ready { child, life } => self.input(Input::Ready { child, life }, ctx),
             Notice::Exited { child, life, outcome } => {
                 self.note_return(child, life);
-                self.exited(child, life, outcome, ctx);
+                match self.remains_of(child, life) {
+                    None => self.exited(child, life, outcome, ctx),
+                    Some(remains) => self.tell_after(remains, child, life, outcome),
+                }
             }
             Notice::Alive { child, life } => self.input(Input::Alive { child, life }, ctx),
             Notice::Abandoned { child, life } => {
@@ -296,6 +305,20 @@ impl Shell {
                 self.input(Input::Tick, ctx);
             }
         }
+    }
+
+    /// What this one is waited for that has just ended: as a supervisor that went down without order (I1).
+    fn remains_of(&self, child: u64, life: u64) -> Option<BoxFuture<'static, ()>> {
+        let entry = self.children.get(&child).filter(|entry| entry.is_in(life))?;
+        Arc::clone(entry.child.nested.as_ref()?).remains()
+    }
+
+    fn tell_after(&self, remains: BoxFuture<'static, ()>, child: u64, life: u64, outcome: Outcome) {
+        let (outbox, outcome) = (self.outbox.clone(), Guarded::new(outcome));
+        actix_rt::spawn(async move {
+            remains.await;
+            let _ = outbox.send(Notice::Exited { child, life, outcome: outcome.into_inner() });
+        });
     }
 
     fn exited(&mut self, child: u64, life: u64, outcome: Outcome, ctx: &mut Context<Supervisor>) {
@@ -400,7 +423,7 @@ impl Shell {
 }
 
 /// Adds what a nested supervisor has left behind, each thread once, and forgets those that have returned.
-fn remember(all: &mut Vec<LeftBehind>, more: Vec<LeftBehind>, name: &str) {
+pub(super) fn remember(all: &mut Vec<LeftBehind>, more: Vec<LeftBehind>, name: &str) {
     all.retain(LeftBehind::is_running);
     for mut left in more {
         if !all.iter().any(|known| known.is(&left)) {
@@ -410,10 +433,27 @@ fn remember(all: &mut Vec<LeftBehind>, more: Vec<LeftBehind>, name: &str) {
     }
 }
 
+impl Shell {
+    /// It goes down without order: what runs on other threads has yet to end.
+    fn leave_remains(&mut self, children: &BTreeMap<u64, Entry>) {
+        let mut remains = Remains::of(mem::replace(&mut self.inbox, unbounded_channel().1));
+        children.iter().for_each(|(&id, entry)| remains.add(id, entry));
+        let mut plan = self.blueprint.plan();
+        plan.outbox = None;
+        plan.left_behind = self.threads.left_behind().collect();
+        plan.left_behind.append(&mut self.left_behind);
+        plan.remains = (!remains.is_empty()).then_some(remains);
+    }
+}
+
 impl Drop for Shell {
     /// What is left of its children ends, and the declared ones wait for the next incarnation.
     fn drop(&mut self) {
-        for (id, entry) in mem::take(&mut self.children) {
+        let children = mem::take(&mut self.children);
+        if !self.is_root && !self.machine.is_over() {
+            self.leave_remains(&children);
+        }
+        for (id, entry) in children {
             let Entry { child, declared, last_failure, life, handle, ended_with, host: _ } = entry;
             panics::discard(ended_with);
             if let Some(handle) = handle {

@@ -1,13 +1,18 @@
 //! Nested supervisors on other threads, and what becomes of their children when one goes down without order.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
+    time::Duration,
 };
 
 use actix::prelude::*;
 use actix_supervisor::{Add, ChildSpec, Failure, Kill, Placement, Restart, Stop, Supervisor, Tree};
 use futures::future::join_all;
+use tokio::sync::mpsc::unbounded_channel;
 
 use crate::{
     place::{Stuck, each_of_its_own, each_placement, failure, patient, puppet, thread_of},
@@ -167,7 +172,7 @@ fn no_message_is_lost_or_handled_twice_while_it_goes_down_without_order() {
     each_of_its_own(async |place| {
         let nest = Nest::at(&place);
         assert_eq!(nest.lives().await, [1; 4]);
-        let handled = Arc::new(std::sync::Mutex::new(vec![Vec::new(); 4]));
+        let handled = Arc::new(Mutex::new(vec![Vec::new(); 4]));
         for round in 0..10_u32 {
             let sent: Vec<_> = (0..400_u32)
                 .map(|number| {
@@ -194,6 +199,80 @@ fn no_message_is_lost_or_handled_twice_while_it_goes_down_without_order() {
 }
 
 #[test]
+fn what_is_busy_when_its_supervisor_goes_down_has_ended_before_the_next_one_starts() {
+    // Any of them, also when all of them are.
+    for busy in [vec![1], vec![2], vec![3], vec![1, 2, 3]] {
+        each_of_its_own(async |place| {
+            let nest = Nest::at(&place);
+            assert_eq!(nest.lives().await, [1; 4]);
+            let (log, mut release) = (Arc::new(Mutex::new(Vec::new())), Vec::new());
+            for &index in &busy {
+                let (goes_on, may_go_on) = mpsc::channel::<()>();
+                let (takes, mut taken) = unbounded_channel();
+                let log = Arc::clone(&log);
+                nest.children[index].do_send(tell(move |_, _| {
+                    let _ = takes.send(());
+                    // Until the next one has begun, or had the time to.
+                    let _ = may_go_on.recv_timeout(Duration::from_millis(200));
+                    log.lock().unwrap().push("in hand");
+                }));
+                taken.recv().await.unwrap();
+                release.push(goes_on);
+            }
+            let behind = busy.iter().zip(release).map(|(&index, goes_on)| {
+                let log = Arc::clone(&log);
+                nest.children[index].send(tell(move |_, _| {
+                    log.lock().unwrap().push("behind");
+                    drop(goes_on);
+                }))
+            });
+            let behind: Vec<_> = behind.collect();
+            nest.children[0].do_send(tell(|_, _| {
+                Arbiter::current().stop();
+            }));
+            for answer in join_all(behind).await {
+                assert_eq!(answer, Ok(2));
+            }
+            let (before, after) = (vec!["in hand"; busy.len()], vec!["behind"; busy.len()]);
+            assert_eq!(*log.lock().unwrap(), [before, after].concat());
+            assert_eq!(nest.lives().await, [2; 4]);
+            assert_eq!(status(&nest.root).await.left_behind, 0);
+            nest.stop().await;
+        });
+    }
+}
+
+#[test]
+fn below_a_supervisor_below_it_too() {
+    each_of_its_own(async |place| {
+        let leaf = puppet("leaf", &place);
+        let (leafs_addr, stopper) = (leaf.addr(), Puppet::spec("stopper"));
+        let stoppers_addr = stopper.addr();
+        let lower = Supervisor::with_spec("lower", patient()).unwrap().child(leaf);
+        let lower = ChildSpec::supervisor(lower).placement(place.clone());
+        let sub = Supervisor::with_spec("sub", patient()).unwrap().child(lower).child(stopper);
+        let sub = ChildSpec::supervisor(sub).placement(place.clone());
+        let root = Supervisor::with_spec("root", patient()).unwrap().child(sub).start();
+        assert_eq!(leafs_addr.send(life()).await, Ok(1));
+        let (goes_on, may_go_on) = mpsc::channel::<()>();
+        let (takes, mut taken) = unbounded_channel();
+        let in_hand = leafs_addr.send(tell(move |_, _| {
+            let _ = takes.send(());
+            let waited = may_go_on.recv_timeout(Duration::from_millis(200));
+            assert_eq!(waited, Err(mpsc::RecvTimeoutError::Timeout), "it was not alone");
+        }));
+        taken.recv().await.unwrap();
+        let behind = leafs_addr.send(tell(move |_, _| drop(goes_on)));
+        stoppers_addr.do_send(tell(|_, _| {
+            Arbiter::current().stop();
+        }));
+        assert_eq!(in_hand.await, Ok(1));
+        assert_eq!(behind.await, Ok(2));
+        assert!(root.send(Stop).await.unwrap().is_clean());
+    });
+}
+
+#[test]
 fn one_that_is_stuck_when_its_supervisor_goes_down_takes_no_more_messages() {
     each_of_its_own(async |place| {
         let mut nest = Nest::at(&place);
@@ -206,6 +285,7 @@ fn one_that_is_stuck_when_its_supervisor_goes_down_takes_no_more_messages() {
         }));
         nest.seen.until("root/sub: ChildFailed").await;
         assert_eq!(nest.lives().await, [2; 4]);
+        assert_eq!(status(&nest.root).await.left_behind, 2);
         for _ in 0..200 {
             nest.children[2].do_send(counting(&running, &twice));
         }
@@ -215,6 +295,9 @@ fn one_that_is_stuck_when_its_supervisor_goes_down_takes_no_more_messages() {
         }
         assert_eq!(twice.load(Ordering::SeqCst), 0);
         assert_eq!(nest.lives().await, [2; 4]);
+        while status(&nest.root).await.left_behind > 0 {
+            tokio::task::yield_now().await;
+        }
         nest.stop().await;
     });
 }
