@@ -104,6 +104,7 @@ impl Machine {
                 self.exited(child, life, exit, decision, now, out);
             }
             Input::Alive { child, life } => self.alive(child, life, now),
+            Input::Stuck { child, life, over } => self.is_stuck(child, life, over, now, out),
             Input::Move { child, life } => self.move_away(child, life, out),
             Input::Resume => {
                 if let Phase::Paused { .. } = self.phase {
@@ -324,12 +325,19 @@ impl Machine {
     }
 
     fn serve_timers(&mut self, now: Instant, out: &mut Vec<Action>) {
-        for _ in 0..SLICE {
+        for served in 0..SLICE {
             let Some((slot, id)) = self.children.due(now) else { return };
             let Some(child) = self.children.get(id) else { return };
-            if child.probe.as_ref().is_some_and(|probe| probe.until == slot) {
-                self.probe_is_due(id, now, out);
-                continue;
+            if let Some(probe) = child.probe.as_ref().filter(|probe| probe.until == slot) {
+                match probe.asked {
+                    false => {
+                        self.probe_is_due(id, now, out);
+                        continue;
+                    }
+                    true if served == 0 => return self.probe_is_due(id, now, out),
+                    // It has a tick of its own: others that do not answer may be on the same thread, and are to move away first.
+                    true => return,
+                }
             }
             match child.state {
                 State::Starting { .. } => {

@@ -46,6 +46,8 @@ pub(crate) trait Handle: Running {
     fn kill(&self);
     /// Has it tell its supervisor that its thread is free.
     fn probe(&self);
+    /// Whether its thread is in its code now. Only known of one on another thread.
+    fn is_busy(&self) -> bool;
     /// Gives its thread up: it takes no more messages, and is dropped if that thread ever has the time.
     fn fence(&self);
 }
@@ -65,6 +67,8 @@ pub(super) struct Incarnation<A: Actor<Context = Context<A>>> {
     pub(super) fenced: AtomicBool,
     /// Its supervisor wants to know whether its thread is free.
     pub(super) is_asked: AtomicBool,
+    /// Its thread is in its code.
+    is_busy: AtomicBool,
     /// It has been dropped.
     is_gone: AtomicBool,
     /// What is asked of it: `NOTHING`, `ASK` or `KILL`.
@@ -98,6 +102,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
             in_flight,
             fenced: AtomicBool::new(false),
             is_asked: AtomicBool::new(elsewhere),
+            is_busy: AtomicBool::new(false),
             is_gone: AtomicBool::new(false),
             request: AtomicU8::new(NOTHING),
             waker: Mutex::new(None),
@@ -133,9 +138,20 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         }
     }
 
+    /// Runs its code, and lets others know that its thread is there.
+    pub(super) fn while_busy<T>(&self, code: impl FnOnce() -> T) -> T {
+        if !self.elsewhere {
+            return code();
+        }
+        self.is_busy.store(true, Ordering::Relaxed);
+        let done = code();
+        self.is_busy.store(false, Ordering::Relaxed);
+        done
+    }
+
     fn make(self: &Arc<Self>, ctx: &mut Context<A>) -> Result<A, Outcome> {
         let _entered = Entered::new(Arc::clone(self) as Arc<dyn Scope>);
-        let actor = self.kept.make(ctx)?;
+        let actor = self.while_busy(|| self.kept.make(ctx))?;
         match self.take_conclusion() {
             Some(failed @ (Outcome::Failed(_) | Outcome::TerminateTree(_))) => {
                 panics::discard(actor);
@@ -256,6 +272,10 @@ impl<A: Actor<Context = Context<A>>> Handle for Incarnation<A> {
     fn probe(&self) {
         self.is_asked.store(true, Ordering::Release);
         self.poll_soon();
+    }
+
+    fn is_busy(&self) -> bool {
+        self.is_busy.load(Ordering::Relaxed)
     }
 
     fn fence(&self) {

@@ -54,7 +54,8 @@ impl<A: Actor<Context = Context<A>>> Future for Runner<A> {
         }
         let Some(future) = &mut this.future else { return Poll::Ready(()) };
         let entered = Entered::new(Arc::clone(&this.incarnation) as Arc<dyn Scope>);
-        let polled = panics::catch(|| Pin::new(&mut *future).poll(task));
+        let poll = || panics::catch(|| Pin::new(&mut *future).poll(task));
+        let polled = this.incarnation.while_busy(poll);
         drop(entered);
         match polled {
             Ok(Poll::Pending) => {
@@ -113,7 +114,7 @@ impl<A: Actor<Context = Context<A>>> Runner<A> {
         let Some(mut future) = self.future.take() else { return Ok(()) };
         // Else its `Drop` would poll it once more: hooks and handlers of a broken actor would run.
         future.ctx().terminate();
-        panics::catch(move || drop(future))
+        self.incarnation.while_busy(|| panics::catch(move || drop(future)))
     }
 }
 

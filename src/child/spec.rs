@@ -308,7 +308,8 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// Its thread is asked from time to time whether it is free. If it does not answer within this limit, that is
     /// [`Failure::Unresponsive`](crate::Failure::Unresponsive): the incarnation is fenced, so that it takes no more messages,
     /// and the next one starts on another thread, with the same mailbox and address. Other children on a stuck
-    /// thread of the supervisor's [pool](Placement::Pool) move away as well, which is no failure of theirs. Only the
+    /// thread of the supervisor's [pool](Placement::Pool) move away as well, which is no failure of theirs: the failure is that
+    /// of the one whose code keeps the thread, watched or not. Only the
     /// message in hand, and what the incarnation itself had begun, stay behind.
     ///
     /// Should the stuck thread ever go on, the actor is dropped there, and a

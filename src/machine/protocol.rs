@@ -83,7 +83,9 @@ pub(crate) enum Input {
     Exited { child: u64, life: u64, exit: ExitClass, decision: Option<Decision> },
     /// An incarnation has answered a probe.
     Alive { child: u64, life: u64 },
-    /// The thread of this incarnation is stuck.
+    /// This incarnation keeps the thread busy on which `over` does [not answer](super::Machine::silent).
+    Stuck { child: u64, life: u64, over: u64 },
+    /// The thread of this incarnation was found to be stuck over another one.
     Move { child: u64, life: u64 },
     /// The pause is to end now.
     Resume,

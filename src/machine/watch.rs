@@ -1,5 +1,7 @@
 //! Stuck threads: the watchdog that finds them, and how a child goes on without an incarnation that is on one.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::{
@@ -30,6 +32,35 @@ impl Machine {
         }
     }
 
+    /// Who was asked, has not answered, and is the next to be given up for that.
+    pub(crate) fn silent(&self, now: Instant) -> Option<u64> {
+        let (slot, id) = self.children.due(now)?;
+        let probe = self.children.get(id)?.probe.as_ref()?;
+        (probe.asked && probe.until == slot).then_some(id)
+    }
+
+    /// It is this one, and not the one that does not answer, whose code the thread is in.
+    pub(super) fn is_stuck(
+        &mut self,
+        id: u64,
+        life: u64,
+        over: u64,
+        now: Instant,
+        out: &mut Vec<Action>,
+    ) {
+        let limit = self.children.get(over).and_then(|child| child.terms.watchdog());
+        let stuck = self.children.get(id).filter(|child| child.life == life);
+        let stuck = stuck.filter(|child| child.state.is_up() && !child.is_given_up());
+        match (stuck.filter(|child| child.can_be_abandoned()), limit) {
+            (Some(stuck), Some(limit)) => {
+                let then = stuck.state.then_if_unresponsive(limit);
+                self.abandon(id, then, out);
+            }
+            // Then it is all the same.
+            (_, _) => self.tick(now, out),
+        }
+    }
+
     pub(super) fn probe_is_due(&mut self, id: u64, now: Instant, out: &mut Vec<Action>) {
         let Some(child) = self.children.get(id) else { return };
         let (state, life) = (child.state, child.life);
@@ -40,14 +71,7 @@ impl Machine {
             self.children.set_probe(id, Some(Probe { until, asked: true }));
             return out.push(Action::Probe { child: id, life });
         }
-        let then = match state {
-            State::Stopping { then, .. } => then,
-            State::Starting { .. }
-            | State::Running
-            | State::BackingOff { .. }
-            | State::Terminated => Then::Fail(Forced::Unresponsive(limit)),
-        };
-        self.abandon(id, then, out);
+        self.abandon(id, state.then_if_unresponsive(limit), out);
     }
 
     /// The thread of this incarnation was found to be stuck over another one. It starts anew elsewhere, and that is no failure (I7).
@@ -80,5 +104,17 @@ impl Machine {
         let state = State::Stopping { then, limit: None, overdue: true, killed: true };
         self.children.set(child, state);
         self.children.set_probe(child, None);
+    }
+}
+
+impl State {
+    /// What follows when an incarnation is given up that does not answer.
+    fn then_if_unresponsive(self, limit: Duration) -> Then {
+        match self {
+            Self::Stopping { then, .. } => then,
+            Self::Starting { .. } | Self::Running | Self::BackingOff { .. } | Self::Terminated => {
+                Then::Fail(Forced::Unresponsive(limit))
+            }
+        }
     }
 }

@@ -302,8 +302,17 @@ impl Shell {
             Notice::Kill => self.input(Input::Kill, ctx),
             Notice::Tick => {
                 self.ticking = false;
-                self.input(Input::Tick, ctx);
+                self.tick(ctx);
             }
+        }
+    }
+
+    /// A deadline has come. Who keeps a thread busy that does not answer is known here, and not to the machine.
+    fn tick(&mut self, ctx: &mut Context<Supervisor>) {
+        let silent = self.machine.silent(now());
+        match silent.and_then(|over| Some((over, self.who_is_busy_beside(over)?))) {
+            Some((over, (child, life))) => self.input(Input::Stuck { child, life, over }, ctx),
+            None => self.input(Input::Tick, ctx),
         }
     }
 
@@ -388,6 +397,12 @@ impl Shell {
         ChildToken { supervisor: self.blueprint.id, child }
     }
 
+    /// What is there by then comes first.
+    fn send_tick(&mut self) {
+        self.ticking = true;
+        let _ = self.outbox.send(Notice::Tick);
+    }
+
     /// One timer, at the machine's deadline (I6). One that is due earlier is left as it is: at that time it
     /// finds nothing to do and is set anew.
     fn set_timer(&mut self, ctx: &mut Context<Supervisor>) {
@@ -406,9 +421,7 @@ impl Shell {
         }
         let wait = deadline.saturating_duration_since(now());
         if wait.is_zero() {
-            self.ticking = true;
-            let _ = self.outbox.send(Notice::Tick);
-            return;
+            return self.send_tick();
         }
         if let Some((_, timer)) = self.timer.take() {
             ctx.cancel_future(timer);
@@ -416,7 +429,11 @@ impl Shell {
         let timer = ctx.run_later(wait, |supervisor, ctx| {
             let shell = supervisor.running(ctx);
             shell.timer = None;
-            shell.input(Input::Tick, ctx);
+            match shell.inbox.is_empty() {
+                true => shell.tick(ctx),
+                // In it may be the answers that a deadline was for.
+                false => shell.send_tick(),
+            }
         });
         self.timer = Some((deadline, timer));
     }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{
     host::{self, Ending, Host},
-    shell::{Shell, now},
+    shell::{Entry, Shell, now},
 };
 use crate::{
     child::{Handle, LeftBehind, Link, Notice, Running},
@@ -164,6 +164,17 @@ impl Shell {
         if let Some(stuck) = stuck {
             self.clear(&stuck);
         }
+    }
+
+    /// Another child on the same thread of the supervisor's, in whose code that thread is.
+    pub(super) fn who_is_busy_beside(&self, child: u64) -> Option<(u64, u64)> {
+        let host = self.children.get(&child)?.host.as_ref()?;
+        let is_busy = |entry: &Entry| {
+            let is_there = entry.host.as_ref().is_some_and(|it| Arc::ptr_eq(it, host));
+            is_there && entry.handle.as_ref().is_some_and(|handle| handle.is_busy())
+        };
+        let (id, busy) = self.children.iter().find(|(_, entry)| is_busy(entry))?;
+        (*id != child).then_some((*id, busy.life))
     }
 
     /// Everybody leaves this thread.

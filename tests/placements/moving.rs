@@ -3,10 +3,10 @@
 use std::thread;
 
 use actix::prelude::*;
-use actix_supervisor::{EventKind, Placement, Replace, Stop};
+use actix_supervisor::{EventKind, Failure, Placement, Replace, Stop};
 
 use crate::{
-    place::{Stuck, patient, puppet, root, thread_of, watched},
+    place::{LIMIT, Stuck, failure, patient, puppet, root, thread_of, watched},
     puppet::{Puppet, life, tell},
     seen::real,
     support::{is_failure, status, token},
@@ -130,4 +130,80 @@ fn a_child_that_has_left_the_pool_for_an_arbiter_concerns_nobody_there_when_it_i
         assert!(root.send(Stop).await.unwrap().is_clean());
         arbiter.stop();
     });
+}
+
+#[test]
+fn of_all_that_are_watched_on_a_stuck_thread_the_stuck_one_fails_and_one_thread_is_left_behind() {
+    real(async {
+        let names: Vec<_> = (0..20).map(|index| format!("child {index}")).collect();
+        let specs: Vec<_> = names.iter().map(|name| watched(name, &Placement::Pool)).collect();
+        let addrs: Vec<_> = specs.iter().map(|spec| spec.addr()).collect();
+        let inline = Puppet::spec("inline");
+        let inlines_addr = inline.addr();
+        let (root, mut seen) = root(patient().arbiters(1), specs.into_iter().chain([inline]));
+        for addr in &addrs {
+            assert_eq!(addr.send(life()).await, Ok(1));
+        }
+        let stuck = Stuck::of(&addrs[7]).await;
+        // The supervisor finds out about all of them at the same time.
+        let held_up = inlines_addr.send(tell(|_, _| {
+            let (_open, nothing) = std::sync::mpsc::channel::<()>();
+            let _ = nothing.recv_timeout(LIMIT * 2);
+        }));
+        held_up.await.unwrap();
+        let (mut failed, mut restarted) = (Vec::new(), 0);
+        while restarted < addrs.len() {
+            let event = seen.next().await;
+            if is_failure(&event) {
+                failed.push(event.path.join("/"));
+            }
+            restarted += usize::from(matches!(event.kind, EventKind::ChildRestarted { .. }));
+        }
+        for addr in &addrs {
+            assert_eq!(addr.send(life()).await, Ok(2));
+        }
+        assert_eq!(failed, ["root/child 7"]);
+        stuck.release();
+        for _ in &addrs {
+            while !matches!(seen.next().await.kind, EventKind::ChildCameBack { .. }) {}
+        }
+        assert_eq!(status(&root).await.left_behind, 0);
+        assert!(root.send(Stop).await.unwrap().is_clean());
+    });
+}
+
+#[test]
+fn the_one_that_is_stuck_has_failed_whoever_on_its_thread_did_not_answer_first() {
+    let limits = [Some(LIMIT * 100), None];
+    for limit in limits {
+        real(async {
+            let stuck = puppet("stuck", &Placement::Pool);
+            let stuck = match limit {
+                Some(limit) => stuck.watchdog(limit),
+                None => stuck,
+            };
+            let specs = [watched("a", &Placement::Pool), stuck, watched("b", &Placement::Pool)];
+            let [a, stucks_addr, b] = specs.each_ref().map(|spec| spec.addr());
+            let (root, mut seen) = root(patient().arbiters(1), specs);
+            for addr in [&a, &stucks_addr, &b] {
+                assert_eq!(addr.send(life()).await, Ok(1));
+            }
+            let stuck = Stuck::of(&stucks_addr).await;
+            let event = loop {
+                let event = seen.next().await;
+                if is_failure(&event) {
+                    break event;
+                }
+            };
+            assert_eq!(event.path, ["root", "stuck"]);
+            assert!(matches!(failure(&event), Failure::Unresponsive(LIMIT)), "{event}");
+            for addr in [&a, &stucks_addr, &b] {
+                assert_eq!(addr.send(life()).await, Ok(2));
+            }
+            assert_eq!(status(&root).await.failures.ceil(), 1.0);
+            stuck.release();
+            assert!(seen.lines().iter().all(|line| !line.contains("ChildFailed")));
+            root.send(Stop).await.unwrap();
+        });
+    }
 }

@@ -1,8 +1,11 @@
 //! A watchdog finds stuck threads, and the child goes on without them.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    task::Poll,
 };
 
 use actix::prelude::*;
@@ -281,6 +284,51 @@ fn what_is_busy_but_answers_and_a_supervisor_that_is_late_itself_are_no_failures
         held_up.await.unwrap();
         assert_eq!(addr.send(life()).await, Ok(1));
         assert_eq!(status(&root).await.restarts, 0);
+        assert!(root.send(Stop).await.unwrap().is_clean());
+    });
+}
+
+#[test]
+fn a_supervisor_that_is_late_looks_at_all_answers_before_it_gives_anybody_up() {
+    real(async {
+        let is_late = Arc::new(AtomicBool::new(false));
+        let (started, all) = (Arc::new(AtomicU32::new(0)), 300);
+        let specs: Vec<_> = (0..all)
+            .map(|index| {
+                let (is_late, started) = (Arc::clone(&is_late), Arc::clone(&started));
+                let spec = Puppet::starting(&index.to_string(), move |_, _| {
+                    while !is_late.load(Ordering::SeqCst) {
+                        std::thread::yield_now();
+                    }
+                    started.fetch_add(1, Ordering::SeqCst);
+                });
+                spec.placement(Placement::Pool).watchdog(LIMIT)
+            })
+            .collect();
+        let addrs: Vec<_> = specs.iter().map(ChildSpec::addr).collect();
+        // It keeps its supervisor for longer than the limit, and until the others have answered.
+        let late = Puppet::starting("late", move |_, _| {
+            is_late.store(true, Ordering::SeqCst);
+            let (_open, nothing) = std::sync::mpsc::channel::<()>();
+            let _ = nothing.recv_timeout(LIMIT * 2);
+            while started.load(Ordering::SeqCst) < all {
+                std::thread::yield_now();
+            }
+        });
+        let (root, _seen) = root(patient().arbiters(2), specs.into_iter().chain([late]));
+        // And there are others on its thread that want their turn.
+        let busy = || {
+            futures::future::poll_fn(|task| {
+                task.waker().wake_by_ref();
+                Poll::<()>::Pending
+            })
+        };
+        let busy: Vec<_> = (0..100).map(|_| actix_rt::spawn(busy())).collect();
+        for addr in &addrs {
+            assert_eq!(addr.send(life()).await, Ok(1));
+        }
+        assert_eq!(status(&root).await.restarts, 0);
+        busy.iter().for_each(tokio::task::JoinHandle::abort);
         assert!(root.send(Stop).await.unwrap().is_clean());
     });
 }

@@ -1,7 +1,7 @@
 //! Watchdogs: whether a thread is free is asked at known times, and a stuck one is found within its limit.
 
 use super::{
-    elsewhere::{abandoned, at, elsewhere, lost, stops},
+    elsewhere::{abandoned, at, elsewhere, lost, nested, stops},
     *,
 };
 
@@ -294,6 +294,93 @@ fn two_that_are_found_to_be_stuck_at_once_are_given_up_once_each() {
     assert_eq!(sim.input(Input::Move { child: 1, life: 1 }), []);
     assert_eq!(sim, before);
     assert_eq!(sim.fail(1), [unresponsive(1, 2.0, true), start(1, 2), settle_stopped(1)]);
+}
+
+fn stuck(sim: &mut Sim, child: u64, life: u64, over: u64) -> Vec<Action> {
+    assert_eq!(sim.machine.silent(sim.now), Some(over));
+    sim.input(Input::Stuck { child, life, over })
+}
+
+#[test]
+fn a_tick_gives_up_one_so_that_others_on_its_thread_can_move_before_the_next() {
+    let mut sim = Sim::running([watched(), watched(), watched()]);
+    let before = sim.now;
+    sim.now += WATCHDOG - Duration::from_nanos(1);
+    assert_eq!(sim.machine.silent(sim.now), None);
+    sim.now = before + WATCHDOG;
+    assert_eq!(sim.machine.silent(sim.now), Some(0));
+    assert_eq!(sim.input(Input::Tick), [abandoned(0, 1)]);
+    assert_eq!(sim.input(Input::Move { child: 1, life: 1 }), [abandoned(1, 1)]);
+    assert_eq!(sim.machine.silent(sim.now), Some(2));
+    assert_eq!(answer(&mut sim, 2), []);
+    assert_eq!((sim.input(Input::Tick), sim.machine.silent(sim.now)), (vec![], None));
+    let moved = [stopped(1), start(1, 2), settle(1, Wait::Started, Settled::Done)];
+    assert_eq!(sim.fail(1), [&moved[..], &[settle_stopped(1)]].concat());
+    assert_eq!(sim.fail(0), [unresponsive(0, 1.0, true), start(0, 2), settle_stopped(0)]);
+}
+
+#[test]
+fn what_is_due_before_one_that_does_not_answer_is_served_in_a_tick_of_its_own() {
+    let mut sim = Sim::running([watched(), watched()]);
+    sim.pass(WATCHDOG - QUIET);
+    answer(&mut sim, 0);
+    sim.now += QUIET;
+    // The one was to be asked a moment after the other one was to have answered.
+    assert_eq!(sim.input(Input::Tick), [abandoned(1, 1)]);
+    assert_eq!(sim.input(Input::Tick), [probe(0, 1)]);
+    let mut sim = Sim::running([watched()]);
+    sim.pass(secs(1));
+    sim.add(1, watched());
+    answer(&mut sim, 0);
+    sim.now += secs(60);
+    assert_eq!(sim.input(Input::Tick), [probe(0, 1)]);
+    assert_eq!(sim.machine.silent(sim.now), Some(1));
+    assert_eq!(sim.input(Input::Tick), [abandoned(1, 1)]);
+}
+
+#[test]
+fn it_is_the_stuck_one_that_has_failed_and_not_the_one_that_does_not_answer() {
+    for terms in [elsewhere(), Terms { shutdown: Shutdown::Kill, ..watched() }] {
+        let mut sim = Sim::running([watched(), terms]);
+        sim.now += WATCHDOG;
+        assert_eq!(stuck(&mut sim, 1, 1, 0), [abandoned(1, 1)]);
+        assert_eq!(sim.machine.forced(1), Some(Forced::Unresponsive(WATCHDOG)));
+        assert_eq!(sim.input(Input::Move { child: 0, life: 1 }), [abandoned(0, 1)]);
+        assert_eq!(sim.fail(1), [unresponsive(1, 1.0, true), start(1, 2), settle_stopped(1)]);
+        let moved = [stopped(0), start(0, 2), settle(0, Wait::Started, Settled::Done)];
+        assert_eq!(sim.fail(0), [&moved[..], &[settle_stopped(0)]].concat());
+    }
+}
+
+#[test]
+fn a_stuck_one_that_is_on_its_way_to_stop_goes_that_way() {
+    for (why, is_ready, mode) in stops() {
+        let mut sim = why.begin(patient(), is_ready, mode);
+        answer(&mut sim, 1);
+        sim.add(9, watched());
+        sim.now += WATCHDOG;
+        // It is asked, and others are over their limits.
+        for _ in 0..4 {
+            if sim.machine.silent(sim.now).is_none() {
+                sim.input(Input::Tick);
+            }
+        }
+        assert_eq!(stuck(&mut sim, 1, 1, 9), lost(1, 1), "{why:?} {mode:?}");
+    }
+}
+
+#[test]
+fn where_the_stuck_one_is_gone_or_cannot_be_given_up_the_one_that_does_not_answer_has_failed() {
+    // Of an earlier life, nobody, one that runs here, and a supervisor.
+    for (child, life) in [(1, 1), (1, 0), (4, 1), (2, 1), (3, 1)] {
+        let mut sim = Sim::new();
+        sim.add_running([permanent(), elsewhere(), permanent(), nested()]);
+        sim.add(5, watched());
+        sim.fail(1);
+        sim.now += WATCHDOG;
+        let given_up = stuck(&mut sim, child, life, 5);
+        assert_eq!(given_up, [abandoned(5, 1)], "{child} {life}");
+    }
 }
 
 #[test]
