@@ -40,6 +40,9 @@ pub enum Failure {
         threshold: f64,
         /// The child's failure.
         last: Box<Failure>,
+        /// Whether the supervisor was never ready before: at no time was every [essential](crate::ChildSpec::essential) child of it
+        /// ready, or every child where none is marked.
+        at_start: bool,
     },
 }
 

@@ -66,6 +66,7 @@
 //! | [`Resize`] | change how many members a [pool](ChildSpec::pool) has |
 //! | [`Kill`] | end an incarnation at once, as a failure: for drills |
 //! | [`List`], [`Status`], [`Tree`] | what runs, and how it is |
+//! | [`Health`] | whether the tree can do its work, and what is wrong if not |
 //! | [`Resume`] | end a pause |
 //! | [`Subscribe`] | get every [`Event`] of this supervisor and of those below it |
 //! | [`Stop`], [`Join`] | end the supervisor; wait for its end |
@@ -135,7 +136,9 @@ mod child;
 mod clock;
 mod error;
 mod event;
+mod exit_codes;
 mod failure;
+mod health;
 mod info;
 mod machine;
 mod messages;
@@ -156,7 +159,9 @@ pub use crate::{
         AddError, ChildError, PlacementError, RemoveError, ReplaceError, ResizeError, SpecError,
     },
     event::{EndReason, Event, EventKind},
+    exit_codes::ExitCodes,
     failure::{BoxError, Exit, Failure, PanicInfo},
+    health::{Health, HealthReport, Trouble, Why},
     info::{
         ChildCounts, ChildInfo, ChildKind, ChildState, StopReport, SupervisorState,
         SupervisorStatus, TreeNode, Unstopped,

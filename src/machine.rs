@@ -14,6 +14,7 @@ mod group;
 mod meter;
 mod protocol;
 mod requests;
+mod standing;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -26,7 +27,7 @@ use tokio::time::Instant;
 
 pub(crate) use self::protocol::{
     Action, Elsewhere, End, Forced, Input, Listed, Progress, Refusal, Request, Settings, Settled,
-    StopCause, Terms, Wait,
+    Standing, StopCause, Terms, Wait,
 };
 use self::{
     child::{Slot, State, Then},
@@ -66,6 +67,14 @@ pub(crate) struct Machine {
     group: Option<Group>,
     /// Whether what was declared has been started.
     up: bool,
+    /// An orderly stop begins then, and until then all goes on.
+    leaving: Option<Instant>,
+    /// What it means for the readiness of the tree that it is in.
+    standing: Standing,
+    /// Whether all that has to be ready has ever been, at the same time.
+    was_ready: bool,
+    /// The first essential children that have failed for good.
+    lost: Vec<u64>,
     /// How many pauses there were without a quiet time after one of them.
     pauses: u32,
     /// When the last failure was counted, or the last pause ended.
@@ -81,6 +90,10 @@ impl Machine {
             children: Children::default(),
             group: None,
             up: false,
+            leaving: None,
+            standing: Standing::Indifferent,
+            was_ready: false,
+            lost: Vec::new(),
             pauses: 0,
             trouble_at: None,
             rng: fastrand::Rng::with_seed(settings.seed),
@@ -111,7 +124,8 @@ impl Machine {
                     self.leave_pause(now, out);
                 }
             }
-            Input::Stop => self.begin_stop(StopCause::Asked, now, out),
+            Input::Standing { child, life, standing } => self.note_below(child, life, standing),
+            Input::Stop => self.leave(now, out),
             Input::Kill => self.kill_all(now, out),
             Input::Tick => self.tick(now, out),
         }
@@ -122,6 +136,7 @@ impl Machine {
     fn go_on(&mut self, now: Instant, out: &mut Vec<Action>) {
         self.go_on_stopping(now, out);
         self.go_on_with_group(now, out);
+        self.note_standing();
     }
 
     fn restarts_anything(&self) -> bool {
@@ -311,11 +326,15 @@ impl Machine {
         if self.children.get(child).is_some_and(|child| child.on_trial) {
             out.push(Action::Settle { child, wait: Wait::Ready, outcome: Settled::Failed });
         }
+        self.note_loss(child, end);
         self.children.remove(child);
         out.push(Action::Ended { child, end });
     }
 
     fn tick(&mut self, now: Instant, out: &mut Vec<Action>) {
+        if self.leaving.is_some_and(|until| until <= now) {
+            self.begin_stop(StopCause::Asked, now, out);
+        }
         match self.phase {
             Phase::Paused { until } if until <= now => self.leave_pause(now, out),
             Phase::Paused { .. } | Phase::Running | Phase::Stopping { .. } | Phase::Finished => {

@@ -50,6 +50,7 @@ pub struct Spec {
     pub(crate) start_failure: StartFailure,
     pub(crate) auto_shutdown: AutoShutdown,
     pub(crate) shutdown_order: ShutdownOrder,
+    pub(crate) stop_delay: Duration,
     pub(crate) max_children: Option<usize>,
     pub(crate) on_panic: OnPanic,
     pub(crate) arbiters: Option<usize>,
@@ -73,6 +74,7 @@ impl Default for Spec {
             start_failure: StartFailure::default(),
             auto_shutdown: AutoShutdown::default(),
             shutdown_order: ShutdownOrder::default(),
+            stop_delay: Duration::ZERO,
             max_children: None,
             on_panic: OnPanic::default(),
             arbiters: None,
@@ -211,6 +213,20 @@ impl Spec {
         self
     }
 
+    /// How long an orderly stop waits before the first child is asked; zero unless set.
+    ///
+    /// [`Health`](crate::Health) tells at once that the tree is not ready any more. So whoever sends requests to this process, a
+    /// load balancer for example, has the time to notice, and to send them elsewhere, while everything still runs. During the delay
+    /// nothing else changes: what fails is restarted, and requests are carried out.
+    ///
+    /// A supervisor that fails, or is killed, does not wait. It is for the root of a tree: a nested supervisor waits
+    /// whenever it is stopped, also for a restart.
+    #[must_use]
+    pub fn stop_delay(mut self, delay: Duration) -> Self {
+        self.stop_delay = delay;
+        self
+    }
+
     /// Whether the supervisor above this one ends too when a child asks for the
     /// [end of the tree](crate::Exit::TerminateTree); true unless set.
     ///
@@ -288,6 +304,7 @@ impl fmt::Debug for Spec {
             .field("start_failure", &self.start_failure)
             .field("auto_shutdown", &self.auto_shutdown)
             .field("shutdown_order", &self.shutdown_order)
+            .field("stop_delay", &self.stop_delay)
             .field("max_children", &self.max_children)
             .field("on_panic", &self.on_panic)
             .field("arbiters", &self.arbiters)

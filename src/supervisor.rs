@@ -2,6 +2,7 @@
 
 mod blueprint;
 mod deeds;
+mod health;
 mod host;
 mod pool;
 mod remains;

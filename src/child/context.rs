@@ -16,6 +16,7 @@ use log::Level;
 use super::panics;
 use crate::{
     failure::{BoxError, Failure, Outcome},
+    machine::Standing,
     token::ChildToken,
 };
 
@@ -222,6 +223,8 @@ pub(crate) trait Scope {
     fn conclude(&self, outcome: Outcome);
     /// It is ready, which it says itself.
     fn ready(&self);
+    /// What it, a supervisor, means for the readiness of the tree.
+    fn standing(&self, standing: Standing);
     fn token(&self) -> Option<ChildToken>;
     /// It has one message more in hand.
     fn in_hand(self: Arc<Self>) -> Arc<dyn InHand>;

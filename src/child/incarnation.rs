@@ -35,6 +35,7 @@ use super::{
 };
 use crate::{
     failure::{Failure, Outcome, PanicInfo},
+    machine::Standing,
     token::ChildToken,
 };
 
@@ -301,6 +302,10 @@ impl<A: Actor<Context = Context<A>>> Scope for Incarnation<A> {
 
     fn ready(&self) {
         self.link.ready();
+    }
+
+    fn standing(&self, standing: Standing) {
+        self.link.standing(standing);
     }
 
     fn token(&self) -> Option<ChildToken> {

@@ -1,14 +1,20 @@
 //! How what runs below a supervisor talks to it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use futures::future::BoxFuture;
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc::UnboundedSender, oneshot};
 
-use crate::{bus::Bus, failure::Outcome, info::TreeNode, token::ChildToken};
+use crate::{
+    bus::Bus, failure::Outcome, health::Trouble, info::TreeNode, machine::Standing,
+    token::ChildToken,
+};
 
 /// What a supervisor is told from below, or by the supervisor above it.
 #[derive(Debug)]
@@ -23,6 +29,10 @@ pub(crate) enum Notice {
     Abandoned { child: u64, life: u64 },
     /// The thread of this incarnation was given up over another one.
     Stranded { child: u64, life: u64 },
+    /// An incarnation, a supervisor, tells what it means for the readiness of the tree.
+    Standing { child: u64, life: u64, standing: Standing },
+    /// The supervisor above wants to know what is wrong here and below; each is to answer within this time.
+    Health(oneshot::Sender<Vec<Trouble>>, Duration),
     /// The threads that were to end before the supervisor have ended.
     Joined,
     /// The supervisor above wants to know what is here and below.
@@ -60,6 +70,10 @@ impl Link {
 
     pub(super) fn alive(&self) {
         self.tell(|child, life| Notice::Alive { child, life });
+    }
+
+    pub(super) fn standing(&self, standing: Standing) {
+        self.tell(|child, life| Notice::Standing { child, life, standing });
     }
 
     pub(super) fn token(&self) -> Option<ChildToken> {
@@ -147,6 +161,10 @@ pub(crate) trait Nested: Send + Sync {
     fn ended(&self, outcome: &Outcome);
     /// It does not come back: closes the mailboxes of its declared children.
     fn close_children(&self);
+    /// Whether something that was declared at or below it is essential.
+    fn has_essential(&self) -> bool;
+    /// How long an orderly stop of it may take; `None` if there is no limit.
+    fn worst_case_stop(&self) -> Option<Duration>;
     /// What its last incarnation has left behind, below it.
     fn left_behind(&self) -> Vec<LeftBehind>;
     /// If its last incarnation went down without order: resolves when what ran below it has ended too, but for what is stuck.

@@ -25,6 +25,7 @@ pub(crate) struct Pool<A: Actor<Context = Context<A>>> {
     pub(crate) size: usize,
     pub(crate) policy: RestartPolicy,
     pub(crate) significant: bool,
+    pub(crate) essential: bool,
     pub(crate) template: Template<A>,
 }
 
@@ -41,6 +42,10 @@ pub(crate) struct Template<A: Actor<Context = Context<A>>> {
 }
 
 impl<A: Actor<Context = Context<A>>> Template<A> {
+    pub(crate) fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
     /// A member with this number.
     pub(crate) fn member(&self, number: u64) -> TakenOn {
         let factory = Arc::clone(&self.factory);

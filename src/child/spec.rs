@@ -68,6 +68,7 @@ pub struct ChildSpec<A: Actor<Context = Context<A>>> {
     pub(super) backoff: Option<Backoff>,
     pub(super) give_up_after: Option<u32>,
     pub(super) significant: bool,
+    pub(super) essential: bool,
     pub(super) placement: Placement,
     pub(super) watchdog: Option<Duration>,
     pub(super) in_flight: Option<u32>,
@@ -196,6 +197,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             backoff: None,
             give_up_after: None,
             significant: false,
+            essential: false,
             placement: Placement::Inline,
             watchdog: None,
             in_flight: None,
@@ -293,6 +295,19 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// Only for children that end: transient and temporary ones of a supervisor that is set to stop by itself.
     pub fn significant(mut self, yes: bool) -> Self {
         self.significant = yes;
+        self
+    }
+
+    /// Whether the application can do its work only while this child is ready; false unless set. See [`Health`](crate::Health).
+    ///
+    /// An essential child is one that is missed: while it starts, is down or stopped, also by [`Terminate`](crate::Terminate), the tree is not
+    /// ready. One that has failed for good is missed for as long as the process runs; one that is done, or was removed, is not.
+    /// A nested supervisor need not be marked for the sake of essential children below it. Of a [pool](Self::pool) it is the
+    /// supervisor that is marked, and no single member.
+    ///
+    /// Mark what a request cannot be answered without, and nothing else: what is not ready gets no requests.
+    pub fn essential(mut self, yes: bool) -> Self {
+        self.essential = yes;
         self
     }
 

@@ -130,6 +130,8 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             backoff: self.backoff.clone().map(Box::new),
             give_up_after: self.give_up_after,
             significant: self.significant,
+            essential: self.essential
+                || self.nested.as_ref().is_some_and(|nested| nested.has_essential()),
             elsewhere: self.elsewhere().map(Box::new),
         }
     }
@@ -147,10 +149,11 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     pub(crate) fn into_pool(self, supervisor: &Spec) -> Result<Pool<A>, SpecError> {
         let spec = self.checked(supervisor)?;
         let (policy, significant, manners) = (spec.policy, spec.significant, spec.manners());
+        let essential = spec.essential;
         let ends = policy != RestartPolicy::Permanent;
         let template = Template {
             name: spec.name.clone(),
-            terms: Terms { significant: ends, ..spec.terms(supervisor) },
+            terms: Terms { significant: ends, essential: false, ..spec.terms(supervisor) },
             manners,
             placement: spec.placement,
             factory: Arc::new(Mutex::new(spec.factory)),
@@ -159,7 +162,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             addr: spec.addr.downgrade(),
         };
         let size = spec.members.unwrap_or(1);
-        Ok(Pool { name: spec.name, size, policy, significant, template })
+        Ok(Pool { name: spec.name, size, policy, significant, essential, template })
     }
 
     fn elsewhere(&self) -> Option<Elsewhere> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Forced, Terms};
+use super::{Forced, Standing, Terms};
 use crate::{
     backoff::HEALTHY,
     info::{ChildKind, ChildState},
@@ -60,22 +60,6 @@ pub(crate) enum Then {
 pub(crate) struct Slot {
     pub(crate) at: Instant,
     pub(super) order: u64,
-}
-
-const GRACE: Duration = Duration::from_secs(1);
-const GRACE_OF_SUPERVISORS: Duration = Duration::from_secs(10);
-
-impl Terms {
-    /// How long a thread is given to carry out a kill, before it counts as stuck; a nested supervisor's, that has others
-    /// below it to kill, is given more.
-    pub(crate) fn grace(&self) -> Duration {
-        match self.kind {
-            ChildKind::Supervisor => GRACE_OF_SUPERVISORS,
-            ChildKind::Actor | ChildKind::Service | ChildKind::Blocking => {
-                self.watchdog().unwrap_or(GRACE)
-            }
-        }
-    }
 }
 
 impl State {
@@ -135,6 +119,8 @@ pub(crate) struct Child {
     pub(crate) ready_at: Option<Instant>,
     /// If it has a watchdog, and an incarnation.
     pub(crate) probe: Option<Box<Probe>>,
+    /// If it is a supervisor: what it has told of itself, and before that what has to be assumed.
+    pub(crate) below: Standing,
     /// Its failures in a row, and the delay after the last of them.
     pub(crate) row: u32,
     pub(crate) last_delay: Duration,
@@ -193,6 +179,28 @@ impl Child {
         }
     }
 
+    /// Whether the tree is not ready without it.
+    pub(super) fn is_essential(&self) -> bool {
+        let counts = !self.on_trial && self.shown().is_some();
+        counts && (self.terms.essential || self.below != Standing::Indifferent)
+    }
+
+    /// Whether it is essential and not ready, or something below it is.
+    pub(super) fn is_missing(&self) -> bool {
+        let is_ready = self.state == State::Running && self.below != Standing::Lacking;
+        self.is_essential() && !is_ready
+    }
+
+    /// What is to be assumed of a new incarnation that has told nothing yet.
+    pub(super) fn assumed(&self) -> Standing {
+        match self.terms.kind {
+            ChildKind::Supervisor if self.terms.essential => Standing::Lacking,
+            ChildKind::Supervisor | ChildKind::Actor | ChildKind::Service | ChildKind::Blocking => {
+                Standing::Indifferent
+            }
+        }
+    }
+
     pub(super) fn footprint(&self) -> Footprint {
         let shown = self.shown();
         let active = match self.state {
@@ -213,6 +221,8 @@ impl Child {
             kind: self.terms.kind,
             restarts: self.restarts(),
             significant: self.terms.significant && active && !self.on_trial,
+            essential: self.is_essential(),
+            missing: self.is_missing(),
         }
     }
 }
@@ -229,4 +239,8 @@ pub(super) struct Footprint {
     pub(super) restarts: u64,
     /// Its end would be noticed by `AutoShutdown`.
     pub(super) significant: bool,
+    /// The tree is not ready without it.
+    pub(super) essential: bool,
+    /// It is essential, and not ready.
+    pub(super) missing: bool,
 }

@@ -11,7 +11,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    Terms,
+    Standing, Terms,
     child::{Child, Footprint, Probe, Slot, State, Until},
 };
 use crate::info::ChildCounts;
@@ -25,6 +25,8 @@ pub(crate) struct Children {
     restarts: u64,
     significant: usize,
     left_behind: usize,
+    essential: usize,
+    missing: usize,
     next_order: u64,
 }
 
@@ -41,6 +43,7 @@ impl Children {
             proven: false,
             ready_at: None,
             probe: None,
+            below: Standing::Indifferent,
             row: 0,
             last_delay: Duration::ZERO,
         };
@@ -110,6 +113,11 @@ impl Children {
         });
     }
 
+    /// What an incarnation that is a supervisor tells of itself.
+    pub(crate) fn set_below(&mut self, id: u64, below: Standing) {
+        self.change(id, |child| child.below = below);
+    }
+
     /// It is ready, and so its trial is over.
     pub(crate) fn set_ready(&mut self, id: u64, now: Instant) {
         self.change(id, |child| {
@@ -137,6 +145,7 @@ impl Children {
             child.elsewhere = child.terms.elsewhere.is_some();
             child.ready_at = None;
             child.begun = true;
+            child.below = child.assumed();
             life = child.life;
         });
         life
@@ -197,6 +206,16 @@ impl Children {
         self.left_behind
     }
 
+    /// Without how many the tree is not ready.
+    pub(crate) fn essential(&self) -> usize {
+        self.essential
+    }
+
+    /// How many of these are not ready.
+    pub(crate) fn missing(&self) -> usize {
+        self.missing
+    }
+
     fn next_order(&mut self) -> u64 {
         self.next_order += 1;
         self.next_order
@@ -237,6 +256,12 @@ impl Children {
         }
         if child.left_behind {
             self.left_behind = self.left_behind.wrapping_add_signed(by.into());
+        }
+        if child.essential {
+            self.essential = self.essential.wrapping_add_signed(by.into());
+        }
+        if child.missing {
+            self.missing = self.missing.wrapping_add_signed(by.into());
         }
         let Some(shown) = child.shown else { return };
         let by_state = self.counts.state_mut(shown);

@@ -13,6 +13,10 @@ use crate::{
     },
 };
 
+/// How long a thread is given to carry out a kill; a nested supervisor's, that has others below it to kill, is given more.
+const GRACE: Duration = Duration::from_secs(1);
+const GRACE_OF_SUPERVISORS: Duration = Duration::from_secs(10);
+
 /// The settings of a supervisor that its decisions depend on.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Settings {
@@ -28,6 +32,10 @@ pub(crate) struct Settings {
     pub(crate) start_failure: StartFailure,
     pub(crate) auto_shutdown: AutoShutdown,
     pub(crate) shutdown_order: ShutdownOrder,
+    /// How long an orderly stop waits before the first child is asked.
+    pub(crate) stop_delay: Duration,
+    /// An essential child has failed for good, under an earlier machine.
+    pub(crate) bereft: bool,
 }
 
 /// The settings of a child that decisions about it depend on.
@@ -40,6 +48,8 @@ pub(crate) struct Terms {
     pub(crate) backoff: Option<Box<Backoff>>,
     pub(crate) give_up_after: Option<u32>,
     pub(crate) significant: bool,
+    /// The tree is not ready without it. For a supervisor also: without something that was declared below it.
+    pub(crate) essential: bool,
     /// If it does not run on its supervisor's thread.
     pub(crate) elsewhere: Option<Box<Elsewhere>>,
 }
@@ -56,6 +66,33 @@ impl Terms {
         match self.kind {
             ChildKind::Actor | ChildKind::Service | ChildKind::Supervisor => true,
             ChildKind::Blocking => false,
+        }
+    }
+
+    /// How long a stop of it may take; `None` if there is no limit. `below` is how long a stop of what is below it may take,
+    /// if it is a supervisor.
+    pub(crate) fn worst_case_stop(&self, below: Option<Option<Duration>>) -> Option<Duration> {
+        let limit = match self.shutdown {
+            Shutdown::Kill => Some(Duration::ZERO),
+            Shutdown::Timeout(limit) => Some(limit),
+            Shutdown::Infinite => None,
+        };
+        // After its limit it is killed. Whether that was done has to be seen, where another thread is to do it.
+        let grace = self.elsewhere.as_ref().filter(|_| self.can_be_killed()).map(|_| self.grace());
+        let own = limit.map(|limit| limit.saturating_add(grace.unwrap_or_default()));
+        match (own, below.flatten()) {
+            (Some(own), Some(below)) => Some(own.min(below)),
+            (own, below) => own.or(below),
+        }
+    }
+
+    /// How long a thread is given to carry out a kill, before it counts as stuck.
+    pub(crate) fn grace(&self) -> Duration {
+        match self.kind {
+            ChildKind::Supervisor => GRACE_OF_SUPERVISORS,
+            ChildKind::Actor | ChildKind::Service | ChildKind::Blocking => {
+                self.watchdog().unwrap_or(GRACE)
+            }
         }
     }
 
@@ -87,6 +124,8 @@ pub(crate) enum Input {
     Stuck { child: u64, life: u64, over: u64 },
     /// The thread of this incarnation was found to be stuck over another one.
     Move { child: u64, life: u64 },
+    /// What the incarnation, a supervisor, now means for the tree's readiness.
+    Standing { child: u64, life: u64, standing: Standing },
     /// The pause is to end now.
     Resume,
     /// Everything is to stop, in order.
@@ -188,6 +227,9 @@ pub(crate) struct Listed {
     pub(crate) failures_in_row: u32,
     /// When its next incarnation is due, if that is a matter of time.
     pub(crate) next_start: Option<Instant>,
+    pub(crate) is_essential: bool,
+    /// It is essential and not ready, or something below it is.
+    pub(crate) is_missing: bool,
 }
 
 /// What somebody asks of one child.
@@ -219,6 +261,17 @@ pub(crate) enum Refusal {
     NotFound,
     /// The supervisor stops.
     Stopping,
+}
+
+/// What a supervisor means for the readiness of the tree that it is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Nothing at or below it is essential.
+    Indifferent,
+    /// All that is essential at or below it is ready.
+    Whole,
+    /// Something essential is not, or restarts are paused above it.
+    Lacking,
 }
 
 /// Why a supervisor stops.

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::{
-    Action, Machine, Phase, Settled, StopCause, Wait,
+    Action, Machine, Phase, Settled, StopCause, Wait, after,
     child::{State, Then},
 };
 use crate::policy::{Shutdown, ShutdownOrder};
@@ -105,12 +105,23 @@ impl Machine {
         }
     }
 
+    /// An orderly stop was asked for: it begins now, or after a delay in which all goes on but the tree is not ready.
+    pub(super) fn leave(&mut self, now: Instant, out: &mut Vec<Action>) {
+        let delay = self.settings.stop_delay;
+        if delay.is_zero() {
+            self.begin_stop(StopCause::Asked, now, out);
+        } else if self.leaving.is_none() && self.restarts_anything() {
+            self.leaving = Some(after(now, delay));
+        }
+    }
+
     /// From now on everything stops: the last started child is asked first, then the one before it, and so on.
     pub(super) fn begin_stop(&mut self, cause: StopCause, now: Instant, out: &mut Vec<Action>) {
         if !self.restarts_anything() {
             return;
         }
         self.phase = Phase::Stopping { cause, cursor: u64::MAX };
+        self.leaving = None;
         out.push(Action::StopBegun { cause });
         self.leave_only_what_is_up(out);
         if self.settings.shutdown_order == ShutdownOrder::Concurrent {
@@ -136,6 +147,7 @@ impl Machine {
             return;
         }
         self.phase = Phase::Stopping { cause: StopCause::Killed, cursor: u64::MAX };
+        self.leaving = None;
         self.leave_only_what_is_up(out);
         let up = self.children.ids();
         for id in up.into_iter().rev() {

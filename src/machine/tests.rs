@@ -10,6 +10,7 @@ mod moves;
 mod pausing;
 mod requests;
 mod situations;
+mod standing;
 mod stopping;
 mod stuck;
 mod trials;
@@ -54,6 +55,8 @@ fn settings() -> Settings {
         start_failure: StartFailure::Retry,
         auto_shutdown: AutoShutdown::Never,
         shutdown_order: ShutdownOrder::Reverse,
+        stop_delay: Duration::ZERO,
+        bereft: false,
     }
 }
 
@@ -66,6 +69,7 @@ fn permanent() -> Terms {
         backoff: None,
         give_up_after: None,
         significant: false,
+        essential: false,
         elsewhere: None,
     }
 }

@@ -14,7 +14,7 @@ use crate::{
 impl Machine {
     /// When it wants to be told that time has passed. One that waits for nothing has none (I6).
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        [self.pause_ends(), self.children.deadline()].into_iter().flatten().min()
+        [self.pause_ends(), self.leaving, self.children.deadline()].into_iter().flatten().min()
     }
 
     pub(super) fn pause_ends(&self) -> Option<Instant> {
@@ -71,8 +71,15 @@ impl Machine {
                 | State::Stopping { .. }
                 | State::Terminated => None,
             };
-            let (restarts, failures_in_row) = (child.restarts(), child.row);
-            Some(Listed { id, state: child.shown()?, restarts, failures_in_row, next_start })
+            Some(Listed {
+                id,
+                state: child.shown()?,
+                restarts: child.restarts(),
+                failures_in_row: child.row,
+                next_start,
+                is_essential: child.is_essential(),
+                is_missing: child.is_missing(),
+            })
         };
         self.children.iter().filter_map(listed)
     }

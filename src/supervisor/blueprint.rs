@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use actix::{Actor, Addr, Context};
@@ -50,12 +51,20 @@ pub(super) struct Plan {
     pub(super) report: StopReport,
     /// If it is a pool.
     pub(super) members: Option<Members>,
+    /// Essential children that have failed for good, under any incarnation.
+    pub(super) lost: Vec<Lost>,
     /// What that report names.
     pub(super) left_behind: Vec<LeftBehind>,
     /// If it went down without order.
     pub(super) remains: Option<Remains>,
     stops: Vec<oneshot::Sender<StopReport>>,
     joins: Vec<oneshot::Sender<Ended>>,
+}
+
+/// A child that has failed for good.
+pub(super) struct Lost {
+    pub(super) name: String,
+    pub(super) failure: Failure,
 }
 
 /// A child that was declared before the start: it comes back when its supervisor is restarted.
@@ -183,6 +192,15 @@ impl Nested for Blueprint {
             child.kept.close();
             panics::discard(last_failure);
         }
+    }
+
+    fn has_essential(&self) -> bool {
+        let plan = self.plan();
+        plan.declared.values().any(|declared| declared.child.terms.essential)
+    }
+
+    fn worst_case_stop(&self) -> Option<Duration> {
+        self.worst_case()
     }
 
     fn left_behind(&self) -> Vec<LeftBehind> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix::{ActorContext, Context};
 use log::Level;
 
-use super::{Supervisor, shell::Shell};
+use super::{Supervisor, blueprint::Lost, shell::Shell};
 use crate::{
     child::{self, Handle, LeftBehind, Link, Notice, Parent, panics},
     event::{EndReason, EventKind},
@@ -159,6 +159,7 @@ impl Shell {
             failures: self.reading,
             threshold: self.machine.threshold(),
             last,
+            at_start: !self.machine.was_ready(),
         })
     }
 
@@ -203,6 +204,13 @@ impl Shell {
             End::Failed | End::GaveUp => Level::Error,
             End::Finished | End::Stopped | End::WithGroup | End::Removed => Level::Info,
         };
+        if self.machine.is_lost(child)
+            && let EndReason::Failed(failure) | EndReason::GaveUp(failure) = &reason
+            && let Some(entry) = self.children.get(&child)
+        {
+            let lost = Lost { name: entry.child.name.to_string(), failure: failure.clone() };
+            self.blueprint.plan().lost.push(lost);
+        }
         self.tell_child(child, loudest, |name, token| EventKind::ChildEnded {
             name,
             token,

@@ -1,6 +1,6 @@
 //! Pools, as supervisors of their members.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use actix::{Actor, Context};
 
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     child::{ChildSpec, Pool, TakenOn},
     error::SpecError,
-    machine::Request,
+    machine::{Request, Terms},
     policy::{AutoShutdown, RestartPolicy, ShutdownOrder, Strategy},
     spec::Spec,
 };
@@ -21,6 +21,8 @@ use crate::{
 pub(super) struct Members {
     /// Makes the member with this number.
     make: Box<dyn Fn(u64) -> TakenOn + Send + Sync>,
+    /// What each of them is taken on with.
+    pub(super) terms: Terms,
     /// How many there are to be.
     size: usize,
     /// How many were made so far.
@@ -39,7 +41,7 @@ pub(super) fn take_on<A>(spec: ChildSpec<A>, settings: &Spec) -> Result<TakenOn,
 where
     A: Actor<Context = Context<A>>,
 {
-    let Pool { name, size, policy, significant, template } = spec.into_pool(settings)?;
+    let Pool { name, size, policy, significant, essential, template } = spec.into_pool(settings)?;
     let auto_shutdown = match policy {
         RestartPolicy::Permanent => AutoShutdown::Never,
         // When the last member has ended, nobody is left to take a message.
@@ -51,15 +53,20 @@ where
         max_children: None,
         event_hook: None,
         auto_shutdown,
+        stop_delay: Duration::ZERO,
         ..settings.clone()
     };
     let supervisor = Supervisor::with_spec(name, of_pool)?;
     let blueprint = Arc::clone(&supervisor.blueprint);
-    let pool = ChildSpec::supervisor(supervisor).restart(policy).significant(significant);
+    let pool = ChildSpec::supervisor(supervisor)
+        .restart(policy)
+        .significant(significant)
+        .essential(essential);
     let mut taken = pool.take_on(settings)?;
     taken.kept = template.cover(taken.kept);
+    let terms = template.terms().clone();
     let make = Box::new(move |number| template.member(number));
-    blueprint.plan().members = Some(Members { make, size, made: 0 });
+    blueprint.plan().members = Some(Members { make, terms, size, made: 0 });
     Ok(taken)
 }
 

@@ -384,7 +384,7 @@ impl Handler<Join> for Supervisor {
 pub struct Reply<T>(Pin<Box<dyn Future<Output = T>>>);
 
 impl<T> Reply<T> {
-    fn when(answer: impl Future<Output = T> + 'static) -> Self {
+    pub(super) fn when(answer: impl Future<Output = T> + 'static) -> Self {
         Self(Box::pin(answer))
     }
 }

@@ -36,7 +36,8 @@ use crate::{
     failure::{Failure, Outcome},
     info::StopReport,
     machine::{
-        Action, Input, Machine, Progress, Refusal, Request, Settings, Settled, StopCause, Wait,
+        Action, Input, Machine, Progress, Refusal, Request, Settings, Settled, Standing, StopCause,
+        Wait,
     },
     placement::Placement,
     policy::ExitClass,
@@ -74,6 +75,8 @@ pub(super) struct Shell {
     /// What was left behind at lower levels.
     pub(super) left_behind: Vec<LeftBehind>,
     pub(super) threads: Threads,
+    /// What it has told of its readiness.
+    told: Option<Standing>,
     /// All children are gone, and this is why; what is left is to wait for threads.
     finishing: Option<StopCause>,
 }
@@ -144,6 +147,8 @@ impl Shell {
             start_failure: spec.start_failure,
             auto_shutdown: spec.auto_shutdown,
             shutdown_order: spec.shutdown_order,
+            stop_delay: spec.stop_delay,
+            bereft: !blueprint.plan().lost.is_empty(),
         });
         let mut plan = blueprint.plan();
         plan.outbox = Some(outbox.clone());
@@ -175,6 +180,7 @@ impl Shell {
             cause: None,
             left_behind: Vec::new(),
             threads: Threads::default(),
+            told: None,
             finishing: None,
         };
         shell.tell(None, Level::Info, || EventKind::SupervisorStarted);
@@ -297,6 +303,10 @@ impl Shell {
                     self.finish(cause, ctx);
                 }
             }
+            Notice::Standing { child, life, standing } => {
+                self.input(Input::Standing { child, life, standing }, ctx);
+            }
+            Notice::Health(reply, within) => self.report_health(reply, within),
             Notice::Tree(reply) => self.report_tree(reply),
             Notice::Resize => self.resize(ctx),
             Notice::Kill => self.input(Input::Kill, ctx),
@@ -371,7 +381,20 @@ impl Shell {
         if let Some(latest) = self.latest.take() {
             panics::discard(latest);
         }
+        self.tell_standing(ctx);
         self.set_timer(ctx);
+    }
+
+    /// Whoever is above learns what this supervisor means for the readiness of the tree.
+    fn tell_standing(&mut self, ctx: &mut Context<Supervisor>) {
+        let standing = self.machine.standing();
+        if !self.machine.is_up() || self.told == Some(standing) {
+            return;
+        }
+        self.told = Some(standing);
+        if let Some(scope) = child::current(ctx) {
+            scope.standing(standing);
+        }
     }
 
     /// The last step but one: what ran on threads of this supervisor's own is gone, and so are the threads, or soon.

@@ -17,6 +17,7 @@ mod exits;
 mod failing;
 mod giving_up;
 mod groups;
+mod health;
 mod left_behind;
 mod mailboxes;
 mod nesting;

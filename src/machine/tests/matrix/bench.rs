@@ -35,6 +35,8 @@ impl Bench {
             start_failure: StartFailure::Retry,
             auto_shutdown: AutoShutdown::Never,
             shutdown_order: ShutdownOrder::Reverse,
+            stop_delay: Duration::ZERO,
+            bereft: false,
         };
         let mut this = Self { machine: Machine::new(settings), now: Instant::now() };
         for child in 0..=LAST {
@@ -47,6 +49,7 @@ impl Bench {
                 backoff: None,
                 give_up_after: None,
                 significant: false,
+                essential: false,
                 elsewhere: None,
             };
             this.input(Input::Add { child, terms, on_trial: false });

@@ -19,6 +19,7 @@ pub(super) struct Deal {
     pub(super) reset_after: Option<Duration>,
     pub(super) give_up_after: Option<u32>,
     pub(super) significant: bool,
+    pub(super) essential: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +32,11 @@ pub(super) enum Delays {
 impl Deal {
     pub(super) fn can_be_killed(&self) -> bool {
         self.kind != ChildKind::Blocking
+    }
+
+    /// Of supervisors, what is below them would have a say; there is nothing here.
+    pub(super) fn is_essential(&self) -> bool {
+        self.essential && self.kind != ChildKind::Supervisor
     }
 
     /// How long it waits after its first failure, its second in a row, and so on.
@@ -80,6 +86,7 @@ impl From<Deal> for Terms {
             backoff: backoff.map(Box::new),
             give_up_after: deal.give_up_after,
             significant: deal.significant,
+            essential: deal.is_essential(),
             elsewhere: None,
         }
     }

@@ -51,6 +51,10 @@ pub(super) struct Naive {
     to_stop: Vec<u64>,
     to_start: Vec<u64>,
     is_up: bool,
+    /// When the delay before a stop is over.
+    leaving: Option<Duration>,
+    /// Something essential has failed for good.
+    has_lost: bool,
     timers: u64,
     waiters: Vec<(usize, u64, Wait)>,
     /// What it has decided in this step, and who has been answered.
@@ -71,6 +75,8 @@ impl Naive {
             to_stop: Vec::new(),
             to_start: Vec::new(),
             is_up: false,
+            leaving: None,
+            has_lost: false,
             timers: 0,
             waiters: Vec::new(),
             told: Vec::new(),
@@ -133,10 +139,13 @@ impl Naive {
             Mode::Running | Mode::Stopping { .. } | Mode::Finished => None,
         };
         let timers = self.kids.iter().filter_map(|kid| kid.timer()).map(|(at, _)| at);
-        timers.chain(pause).min()
+        timers.chain(pause).chain(self.leaving).min()
     }
 
     pub(super) fn tick(&mut self) {
+        if self.leaving.is_some_and(|until| until <= self.now) {
+            self.begin_stop(StopCause::Asked);
+        }
         match self.mode {
             Mode::Paused { until } if until <= self.now => self.leave_pause(),
             Mode::Paused { .. } | Mode::Running | Mode::Stopping { .. } | Mode::Finished => {
@@ -225,6 +234,14 @@ impl Naive {
 
     pub(super) fn is_paused(&self) -> bool {
         matches!(self.mode, Mode::Paused { .. })
+    }
+
+    /// "Ready: every child marked essential is ready and nothing above it is paused, and no stop has begun."
+    pub(super) fn is_ready(&self) -> bool {
+        let mut essential = self.kids.iter().filter(|kid| kid.is_essential()).peekable();
+        let is_spared = !self.is_paused() || essential.peek().is_none();
+        let is_whole = is_spared && !self.has_lost && !essential.any(|kid| kid.is_missing());
+        self.is_up && self.leaving.is_none() && !self.is_stopping() && is_whole
     }
 
     pub(super) fn is_stopping(&self) -> bool {

@@ -163,6 +163,8 @@ fn settings(strategy: Strategy, rng: &mut Rng) -> Settings {
             &[(1, ShutdownOrder::Reverse), (1, ShutdownOrder::Concurrent)],
             rng,
         ),
+        stop_delay: weighted(&[(2, Duration::ZERO), (1, halves(1..8, rng))], rng),
+        bereft: false,
     }
 }
 
@@ -191,6 +193,7 @@ fn deal(rng: &mut Rng) -> Deal {
         reset_after: weighted(&[(2, None), (1, Some(halves(1..10, rng)))], rng),
         give_up_after: weighted(&[(4, None), (1, Some(rng.u32(1..4)))], rng),
         significant: rng.u8(0..3) == 0,
+        essential: rng.u8(0..3) == 0,
     }
 }
 

@@ -113,6 +113,8 @@ impl Naive {
 
     /// "`Ends` removes the child from the supervisor."
     pub(super) fn ends(&mut self, id: u64, end: End) {
+        let is_essential = self.kid(id).is_essential();
+        self.has_lost |= is_essential && matches!(end, End::Failed | End::GaveUp);
         self.answer(id, Wait::Ready, Settled::Failed);
         self.forget(id);
         self.told.push(Action::Ended { child: id, end });

@@ -76,6 +76,15 @@ impl Kid {
         self.up && self.overdue && !self.deal.can_be_killed()
     }
 
+    /// "Every child marked essential"; who has yet to prove itself is not missed, nor is who was removed.
+    pub(super) fn is_essential(&self) -> bool {
+        self.deal.is_essential() && !self.on_trial && self.state().is_some()
+    }
+
+    pub(super) fn is_missing(&self) -> bool {
+        self.is_essential() && self.state() != Some(ChildState::Running)
+    }
+
     /// "`List`: the children, in start order; not those being removed."
     pub(in super::super) fn state(&self) -> Option<ChildState> {
         match self.ending {
@@ -110,6 +119,8 @@ impl Naive {
                 restarts: kid.life.saturating_sub(1),
                 failures_in_row: kid.failures_in_row,
                 next_start: None,
+                is_essential: kid.is_essential(),
+                is_missing: kid.is_missing(),
             };
             Some((listed, next_start))
         })

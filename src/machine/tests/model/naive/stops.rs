@@ -54,7 +54,11 @@ impl Naive {
     }
 
     pub(in super::super) fn stop(&mut self) {
-        self.begin_stop(StopCause::Asked);
+        if self.settings.stop_delay.is_zero() {
+            self.begin_stop(StopCause::Asked);
+        } else if !self.is_stopping() {
+            self.leaving = self.leaving.or(Some(self.now + self.settings.stop_delay));
+        }
         self.go_on();
     }
 
@@ -63,6 +67,7 @@ impl Naive {
             return;
         }
         self.mode = Mode::Stopping { cause };
+        self.leaving = None;
         self.told.push(Action::StopBegun { cause });
         self.only_what_is_up_stays();
         if self.settings.shutdown_order == ShutdownOrder::Concurrent {
@@ -78,6 +83,7 @@ impl Naive {
             return;
         }
         self.mode = Mode::Stopping { cause: StopCause::Killed };
+        self.leaving = None;
         self.only_what_is_up_stays();
         let ids = self.kids.iter().map(|kid| kid.id);
         for id in ids.rev().collect::<Vec<_>>() {

@@ -94,6 +94,7 @@ impl SideBySide {
         same("state", self.machine.state(), state)?;
         let deadline = self.model.deadline().map(|at| self.start + at);
         same("deadline", self.machine.deadline(), deadline)?;
+        same("readiness", self.machine.is_ready(), self.model.is_ready())?;
         let (failures, meter) = (self.machine.failures(self.now), self.model.meter());
         match is_near(failures, meter) {
             true => Ok(()),
