@@ -22,8 +22,8 @@ use self::panics::Guarded;
 pub(crate) use self::{
     context::current,
     incarnation::Handle,
-    kept::Job,
-    link::{LeftBehind, Link, Nested, Notice, Parent, Running},
+    kept::{Job, StillMaking},
+    link::{LeftBehind, Link, Nested, Notice, Parent, Running, Whereabouts},
     pool::Pool,
     taking::TakenOn,
 };

@@ -151,6 +151,9 @@ pub enum EndReason {
     Failed(Failure),
     /// It had failed [too often in a row](crate::ChildSpec::give_up_after); this is its last failure.
     GaveUp(Failure),
+    /// It failed, and there was nowhere to start it again: the [arbiter](crate::Placement::Arbiter) that it is to run on was
+    /// stopped, or is stuck.
+    Stranded(Failure),
     /// It is temporary, and was stopped with its [group](crate::Strategy).
     WithGroup,
     /// It was added to a nested supervisor, which has ended: what was not declared does not come back with it.
@@ -189,7 +192,7 @@ impl EventKind {
             }
             Self::ChildEnded { reason, .. } => match reason {
                 EndReason::Failed(_) => Level::Warn,
-                EndReason::GaveUp(_) => Level::Error,
+                EndReason::GaveUp(_) | EndReason::Stranded(_) => Level::Error,
                 EndReason::Finished
                 | EndReason::Stopped
                 | EndReason::WithGroup
@@ -279,6 +282,9 @@ impl fmt::Display for EndReason {
             Self::Stopped => f.write_str("it stopped by itself"),
             Self::Failed(failure) => write!(f, "{failure}"),
             Self::GaveUp(failure) => write!(f, "failed too often in a row: {failure}"),
+            Self::Stranded(failure) => {
+                write!(f, "there is nowhere to start it again: {failure}")
+            }
             Self::WithGroup => f.write_str("it is temporary, and its group was stopped"),
             Self::WithSupervisor => f.write_str("it was added to a supervisor that has ended"),
             Self::Removed => f.write_str("removed"),

@@ -156,7 +156,10 @@ mod tests {
     struct Wrapped(#[source] Failure);
 
     fn ends() -> [Result<StopReport, BoxError>; 8] {
-        let unclean = StopReport { unstopped: vec![Unstopped { path: vec!["root".into()] }] };
+        let unclean = StopReport {
+            unstopped: vec![Unstopped { path: vec!["root".into()] }],
+            ..StopReport::default()
+        };
         [
             Ok(StopReport::default()),
             Ok(unclean),

@@ -171,8 +171,8 @@ pub struct SupervisorStatus {
     pub children: ChildCounts,
     /// How many times its children were started again, on request too: the sum over those listed.
     pub restarts: u64,
-    /// How many incarnations, here and of nested supervisors that have ended, were left behind on threads that are stuck. Two of
-    /// them may be on one thread.
+    /// How many threads, here and of nested supervisors that have ended, are stuck in what was left behind on them. Several
+    /// children may have been on the same one.
     pub left_behind: usize,
 }
 
@@ -196,6 +196,8 @@ pub struct TreeNode {
 pub struct StopReport {
     /// What did not stop in time and could not be dropped: its thread is still running.
     pub unstopped: Vec<Unstopped>,
+    /// How many threads that is: children of one [pool](crate::Placement::Pool) may have been left behind on the same one.
+    pub threads: usize,
 }
 
 impl StopReport {

@@ -196,7 +196,7 @@ impl Machine {
                 if overdue && killed && limit.is_some() {
                     out.push(Action::StopTimeout { child: id, left_behind: false });
                 }
-                self.stopped(id, then, decision, now, out);
+                self.stopped(id, then, exit, decision, now, out);
             }
             State::Starting { .. }
             | State::Running
@@ -212,6 +212,7 @@ impl Machine {
         &mut self,
         child: u64,
         then: Then,
+        exit: ExitClass,
         decision: Option<Decision>,
         now: Instant,
         out: &mut Vec<Action>,
@@ -243,7 +244,15 @@ impl Machine {
             Then::Regroup => self.regroup(child, now, out),
             Then::Shutdown => self.release(child, out),
             Then::Fail(forced) => {
-                self.failed(child, Some(forced), ExitClass::Failed, decision, now, out);
+                let exit = match exit {
+                    ExitClass::Stranded => ExitClass::Stranded,
+                    ExitClass::Failed
+                    | ExitClass::Hindered
+                    | ExitClass::Stopped
+                    | ExitClass::Finished
+                    | ExitClass::TerminateTree => ExitClass::Failed,
+                };
+                self.failed(child, Some(forced), exit, decision, now, out);
             }
         }
         out.push(Action::Settle { child, wait: Wait::Stopped, outcome: Settled::Done });
@@ -271,7 +280,7 @@ impl Machine {
                 self.end(id, End::Failed, out);
                 self.begin_stop(StopCause::TerminateTree { child: id }, now, out);
             }
-            ExitClass::Failed | ExitClass::Stranded => {
+            ExitClass::Failed | ExitClass::Hindered | ExitClass::Stranded => {
                 self.failed(id, None, exit, decision, now, out);
             }
             ExitClass::Stopped if self.keeps(id, exit) => {
@@ -292,9 +301,10 @@ impl Machine {
         out: &mut Vec<Action>,
     ) {
         let (as_if, end) = match exit {
-            ExitClass::Failed | ExitClass::Stranded | ExitClass::TerminateTree => {
-                (ExitClass::Failed, End::Failed)
-            }
+            ExitClass::Failed
+            | ExitClass::Hindered
+            | ExitClass::Stranded
+            | ExitClass::TerminateTree => (ExitClass::Failed, End::Failed),
             ExitClass::Stopped => (exit, End::Stopped),
             ExitClass::Finished => (exit, End::Finished),
         };

@@ -29,11 +29,11 @@ pub enum Placement {
     /// On an arbiter of the application's own, together with what the application runs there.
     ///
     /// There is no other thread to go to: if this one is stuck, a [watchdog](crate::ChildSpec::watchdog) tells so, and the next
-    /// incarnation waits for it.
+    /// incarnation waits for it, for the watchdog's limit.
     ///
-    /// If that was stopped, the child has [`failed`](crate::Failure::ArbiterStopped), and is not started again where
-    /// nothing runs: with [`OnLimit::Backoff`](crate::OnLimit) it ends, with [`OnLimit::Escalate`](crate::OnLimit) its
-    /// supervisor fails.
+    /// If the arbiter was [stopped](crate::Failure::ArbiterStopped), or is stuck for so long, the child has failed for good, and is not
+    /// started again where nothing runs: with [`OnLimit::Backoff`](crate::OnLimit) it ends, for
+    /// [`EndReason::Stranded`](crate::EndReason::Stranded); with [`OnLimit::Escalate`](crate::OnLimit) its supervisor fails.
     Arbiter(ArbiterHandle),
     /// On a thread of its own, which has its name. It is made at the first start, kept across restarts, and ends with the
     /// child.

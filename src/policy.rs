@@ -27,6 +27,8 @@ pub enum RestartPolicy {
 pub(crate) enum ExitClass {
     /// A panic or an error.
     Failed,
+    /// It could not begin, since an earlier incarnation has not left what it needs: to try again at once is in vain.
+    Hindered,
     /// It has failed, and there is nowhere to start it again.
     Stranded,
     /// It stopped by itself, without a word about restarts.
@@ -42,12 +44,10 @@ impl RestartPolicy {
     pub(crate) fn restarts(self, exit: ExitClass) -> bool {
         match (self, exit) {
             (_, ExitClass::Finished | ExitClass::TerminateTree) => false,
-            (Self::Permanent, ExitClass::Failed | ExitClass::Stranded | ExitClass::Stopped) => true,
-            (Self::Transient, ExitClass::Failed | ExitClass::Stranded) => true,
+            (Self::Temporary, _) => false,
+            (_, ExitClass::Failed | ExitClass::Hindered | ExitClass::Stranded) => true,
+            (Self::Permanent, ExitClass::Stopped) => true,
             (Self::Transient, ExitClass::Stopped) => false,
-            (Self::Temporary, ExitClass::Failed | ExitClass::Stranded | ExitClass::Stopped) => {
-                false
-            }
         }
     }
 }
@@ -185,14 +185,20 @@ mod tests {
     fn restart_policies_follow_the_table() {
         let table = [
             (Permanent, Failed, true),
+            (Permanent, Hindered, true),
+            (Permanent, Stranded, true),
             (Permanent, Stopped, true),
             (Permanent, Finished, false),
             (Permanent, TerminateTree, false),
             (Transient, Failed, true),
+            (Transient, Hindered, true),
+            (Transient, Stranded, true),
             (Transient, Stopped, false),
             (Transient, Finished, false),
             (Transient, TerminateTree, false),
             (Temporary, Failed, false),
+            (Temporary, Hindered, false),
+            (Temporary, Stranded, false),
             (Temporary, Stopped, false),
             (Temporary, Finished, false),
             (Temporary, TerminateTree, false),

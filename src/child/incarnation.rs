@@ -12,10 +12,11 @@
 use std::{
     any::Any,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
     },
     task::Waker,
+    thread::{self, ThreadId},
 };
 
 use actix::{
@@ -28,7 +29,7 @@ use super::{
     context::{Entered, InHand, Scope},
     crew::{Member, Seat},
     kept::{AnyKept, Kept},
-    link::{Link, Running},
+    link::{Link, Running, Whereabouts},
     panics,
     pump::{Presence, Pump},
     runner::Runner,
@@ -68,6 +69,8 @@ pub(super) struct Incarnation<A: Actor<Context = Context<A>>> {
     pub(super) fenced: AtomicBool,
     /// Its supervisor wants to know whether its thread is free.
     pub(super) is_asked: AtomicBool,
+    /// Where it has begun to run, if that is another thread than its supervisor's.
+    thread: OnceLock<ThreadId>,
     /// Its thread is in its code.
     is_busy: AtomicBool,
     /// It has been dropped.
@@ -103,6 +106,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
             in_flight,
             fenced: AtomicBool::new(false),
             is_asked: AtomicBool::new(elsewhere),
+            thread: OnceLock::new(),
             is_busy: AtomicBool::new(false),
             is_gone: AtomicBool::new(false),
             request: AtomicU8::new(NOTHING),
@@ -119,6 +123,9 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
 
     /// Starts it on this thread.
     pub(super) fn run(self: Arc<Self>) {
+        if self.elsewhere {
+            let _ = self.thread.set(thread::current().id());
+        }
         let mut ctx = Context::new();
         if let Some(intake) = &*self.kept.intake() {
             *ctx.parts() = ContextParts::new(intake.receiver.sender_producer());
@@ -258,6 +265,10 @@ impl<A: Actor<Context = Context<A>>> InHand for Incarnation<A> {
 impl<A: Actor<Context = Context<A>>> Running for Incarnation<A> {
     fn is_running(&self) -> bool {
         !self.is_gone.load(Ordering::Acquire)
+    }
+
+    fn thread(&self) -> Whereabouts {
+        self.thread.get().map_or(Whereabouts::Waiting, |id| Whereabouts::On(*id))
     }
 }
 

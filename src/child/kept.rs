@@ -11,6 +11,7 @@ use std::{
 
 use actix::{Actor, Addr, Context, WeakAddr};
 use futures::future::poll_fn;
+use thiserror::Error;
 
 use super::{
     crew::Crew,
@@ -31,6 +32,11 @@ pub(super) type Factory<A> = Box<dyn FnMut(&mut Context<A>) -> Result<A, BoxErro
 
 /// Something to do on another thread.
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
+
+/// There is one factory, and it has not returned: its thread is stuck in it.
+#[derive(Debug, Error)]
+#[error("an earlier incarnation is still in its factory")]
+pub(crate) struct StillMaking;
 
 /// What is kept of a child, whatever its actor type.
 pub(crate) trait AnyKept: HasAddr {
@@ -187,8 +193,7 @@ impl<A: Actor<Context = Context<A>>> Kept<A> {
         let Some(mut factory) = factory else {
             // Nothing is started of a child that has ended.
             let closed = self.recipe().closed;
-            let stuck = "an earlier incarnation is still in its factory";
-            return Err(if closed { Outcome::Finished } else { failed(stuck) });
+            return Err(if closed { Outcome::Finished } else { failed(StillMaking) });
         };
         let made = panics::catch(|| factory(ctx));
         self.put_back(factory, edition);

@@ -5,6 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    thread::ThreadId,
     time::Duration,
 };
 
@@ -91,6 +92,17 @@ impl Link {
 /// Something that may be running on a thread which was left behind.
 pub(crate) trait Running: Send + Sync {
     fn is_running(&self) -> bool;
+    fn thread(&self) -> Whereabouts;
+}
+
+/// On which thread something runs, or was left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whereabouts {
+    /// Others may be on the same one.
+    On(ThreadId),
+    ItsOwn,
+    /// It has not begun, and waits for a thread that is busy with something else.
+    Waiting,
 }
 
 /// The calls of a blocking child, one at a time: by whichever incarnation, and of whichever spec.
@@ -115,7 +127,8 @@ impl Calls {
     }
 
     pub(crate) fn left_behind(&self, path: Vec<String>) -> LeftBehind {
-        LeftBehind { path, thread: Arc::clone(&self.is_calling) as Arc<dyn Running> }
+        let left = Arc::clone(&self.is_calling) as Arc<dyn Running>;
+        LeftBehind { path, left, thread: Whereabouts::ItsOwn }
     }
 }
 
@@ -129,6 +142,10 @@ impl Running for AtomicBool {
     fn is_running(&self) -> bool {
         self.load(Ordering::Acquire)
     }
+
+    fn thread(&self) -> Whereabouts {
+        Whereabouts::ItsOwn
+    }
 }
 
 /// Something that was left behind while its thread was running.
@@ -136,16 +153,17 @@ impl Running for AtomicBool {
 pub(crate) struct LeftBehind {
     /// Names, down from the supervisor that knows of it, without that one's own.
     pub(crate) path: Vec<String>,
-    pub(crate) thread: Arc<dyn Running>,
+    pub(crate) left: Arc<dyn Running>,
+    pub(crate) thread: Whereabouts,
 }
 
 impl LeftBehind {
     pub(crate) fn is_running(&self) -> bool {
-        self.thread.is_running()
+        self.left.is_running()
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.thread, &other.thread)
+        Arc::ptr_eq(&self.left, &other.left)
     }
 }
 

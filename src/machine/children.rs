@@ -4,7 +4,7 @@
 //! disagree with the states.
 
 use std::{
-    collections::{BTreeMap, btree_map},
+    collections::{BTreeMap, BTreeSet, btree_map},
     time::Duration,
 };
 
@@ -24,7 +24,7 @@ pub(crate) struct Children {
     counts: ChildCounts,
     restarts: u64,
     significant: usize,
-    left_behind: usize,
+    left_behind: BTreeSet<u64>,
     essential: usize,
     missing: usize,
     next_order: u64,
@@ -157,7 +157,7 @@ impl Children {
 
     pub(crate) fn remove(&mut self, id: u64) {
         if let Some(child) = self.by_id.remove(&id) {
-            self.erase(child.footprint());
+            self.erase(id, child.footprint());
         }
     }
 
@@ -201,9 +201,9 @@ impl Children {
         self.significant
     }
 
-    /// How many can neither stop nor be ended.
-    pub(crate) fn left_behind(&self) -> usize {
-        self.left_behind
+    /// Those that can neither stop nor be ended.
+    pub(crate) fn left_behind(&self) -> &BTreeSet<u64> {
+        &self.left_behind
     }
 
     /// Without how many the tree is not ready.
@@ -226,7 +226,7 @@ impl Children {
         let before = child.footprint();
         change(child);
         let after = child.footprint();
-        self.erase(before);
+        self.erase(id, before);
         self.enter(id, after);
     }
 
@@ -237,15 +237,21 @@ impl Children {
         if let Some(place) = footprint.place {
             self.queue.insert(place, id);
         }
+        if footprint.left_behind {
+            self.left_behind.insert(id);
+        }
         self.count(footprint, 1);
     }
 
-    fn erase(&mut self, footprint: Footprint) {
+    fn erase(&mut self, id: u64, footprint: Footprint) {
         for slot in [footprint.slot, footprint.probe].into_iter().flatten() {
             self.timers.remove(&slot);
         }
         if let Some(place) = footprint.place {
             self.queue.remove(&place);
+        }
+        if footprint.left_behind {
+            self.left_behind.remove(&id);
         }
         self.count(footprint, -1);
     }
@@ -253,9 +259,6 @@ impl Children {
     fn count(&mut self, child: Footprint, by: i8) {
         if child.significant {
             self.significant = self.significant.wrapping_add_signed(by.into());
-        }
-        if child.left_behind {
-            self.left_behind = self.left_behind.wrapping_add_signed(by.into());
         }
         if child.essential {
             self.essential = self.essential.wrapping_add_signed(by.into());

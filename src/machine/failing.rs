@@ -13,6 +13,9 @@ use crate::{
     policy::{AutoShutdown, Decision, ExitClass, OnLimit, StartFailure, Strategy},
 };
 
+/// How long one that could not begin waits at least, whatever its backoff.
+const HINDERED: Duration = Duration::from_secs(1);
+
 impl Machine {
     /// A failure, which the child brought about or (`forced`) the supervisor itself.
     pub(super) fn failed(
@@ -46,7 +49,7 @@ impl Machine {
                 self.ended(id, End::Failed, now, out);
             }
             Decision::Restart if !starts_in_vain => {
-                self.restart(id, forced, exit == ExitClass::Stranded, now, out);
+                self.restart(id, forced, exit, now, out);
             }
             Decision::Restart | Decision::Escalate => self.escalate(id, forced, now, out),
         }
@@ -57,18 +60,20 @@ impl Machine {
         &mut self,
         id: u64,
         forced: Option<Forced>,
-        is_stranded: bool,
+        exit: ExitClass,
         now: Instant,
         out: &mut Vec<Action>,
     ) {
-        let Some((row, delay)) = self.next_delay(id, now) else { return };
+        let Some((row, delay)) = self.next_delay(id, exit, now) else { return };
+        let is_stranded = exit == ExitClass::Stranded;
         self.children.note_failure(id, row, delay);
         if is_stranded || self.has_given_up(id, row) {
             return match self.settings.on_limit {
                 OnLimit::Escalate => self.escalate(id, forced, now, out),
                 OnLimit::Backoff => {
                     self.tell_failed(id, forced, false, now, out);
-                    self.ended(id, End::GaveUp, now, out);
+                    let end = if is_stranded { End::Stranded } else { End::GaveUp };
+                    self.ended(id, end, now, out);
                 }
             };
         }
@@ -94,12 +99,13 @@ impl Machine {
     }
 
     /// Its failures in a row with this one, and how long it has to wait for them.
-    fn next_delay(&mut self, id: u64, now: Instant) -> Option<(u32, Duration)> {
+    fn next_delay(&mut self, id: u64, exit: ExitClass, now: Instant) -> Option<(u32, Duration)> {
         let child = self.children.get(id)?;
         let before = if child.is_healthy(now) { 0 } else { child.row };
         let backoff = child.terms.backoff.as_deref();
         let delay = backoff.map_or(Duration::ZERO, |backoff| backoff.delay(before, &mut self.rng));
-        Some((before.saturating_add(1), delay))
+        let least = if exit == ExitClass::Hindered { HINDERED } else { Duration::ZERO };
+        Some((before.saturating_add(1), delay.max(least)))
     }
 
     /// An incarnation has ended on request: if it was healthy until then, the next failure is the first one again.

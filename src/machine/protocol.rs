@@ -213,6 +213,8 @@ pub(crate) enum End {
     Failed,
     /// It had failed too often in a row.
     GaveUp,
+    /// It has failed, and there was nowhere to start it again.
+    Stranded,
     /// It was swept down with its group, and is not one to come back.
     WithGroup,
     Removed,

@@ -20,7 +20,7 @@ impl Machine {
     /// An essential child that failed for good is missed from then on.
     pub(super) fn note_loss(&mut self, id: u64, end: End) {
         let has_failed = match end {
-            End::Failed | End::GaveUp => true,
+            End::Failed | End::GaveUp | End::Stranded => true,
             End::Finished | End::Stopped | End::WithGroup | End::Removed => false,
         };
         let is_essential = self.children.get(id).is_some_and(|child| child.is_essential());

@@ -54,8 +54,9 @@ impl Machine {
         self.children.restarts()
     }
 
-    pub(crate) fn count_left_behind(&self) -> usize {
-        self.children.left_behind()
+    /// Those that have taken too long to stop, and cannot be ended.
+    pub(crate) fn overdue(&self) -> impl Iterator<Item = u64> + '_ {
+        self.children.left_behind().iter().copied()
     }
 
     /// The children that are listed, in start order.
@@ -94,9 +95,10 @@ impl Machine {
         }
         match (child.state, exit) {
             (State::Stopping { then: Then::Fail(_), .. }, _)
-            | (State::Starting { .. } | State::Running, ExitClass::Failed | ExitClass::Stranded) => {
-                true
-            }
+            | (
+                State::Starting { .. } | State::Running,
+                ExitClass::Failed | ExitClass::Hindered | ExitClass::Stranded,
+            ) => true,
             (State::Starting { .. } | State::Running, ExitClass::Stopped) => {
                 child.terms.policy.restarts(exit)
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix::{ActorContext, Context};
 use log::Level;
 
-use super::{Supervisor, blueprint::Lost, shell::Shell};
+use super::{Supervisor, blueprint::Lost, shell::Shell, threads::count_threads};
 use crate::{
     child::{self, Handle, LeftBehind, Link, Notice, Parent, panics},
     event::{EndReason, EventKind},
@@ -199,13 +199,16 @@ impl Shell {
             End::Removed => EndReason::Removed,
             End::Failed => EndReason::Failed(self.latest.clone().unwrap_or(Failure::Stopped)),
             End::GaveUp => EndReason::GaveUp(self.latest.clone().unwrap_or(Failure::Stopped)),
+            End::Stranded => EndReason::Stranded(self.latest.clone().unwrap_or(Failure::Stopped)),
         };
         let loudest = match end {
-            End::Failed | End::GaveUp => Level::Error,
+            End::Failed | End::GaveUp | End::Stranded => Level::Error,
             End::Finished | End::Stopped | End::WithGroup | End::Removed => Level::Info,
         };
         if self.machine.is_lost(child)
-            && let EndReason::Failed(failure) | EndReason::GaveUp(failure) = &reason
+            && let EndReason::Failed(failure)
+            | EndReason::GaveUp(failure)
+            | EndReason::Stranded(failure) = &reason
             && let Some(entry) = self.children.get(&child)
         {
             let lost = Lost { name: entry.child.name.to_string(), failure: failure.clone() };
@@ -286,7 +289,10 @@ impl Shell {
             Some(match &child.calls {
                 Some(calls) => calls.left_behind(path),
                 // A supervisor on a thread that is stuck.
-                None => LeftBehind { path, thread: entry.handle.clone()? },
+                None => {
+                    let thread = entry.thread();
+                    LeftBehind { path, left: entry.handle.clone()?, thread }
+                }
             })
         });
         let mut all: Vec<_> = here.collect();
@@ -301,6 +307,7 @@ impl Shell {
         let path = |left: &LeftBehind| [&[own()], &left.path[..]].concat();
         StopReport {
             unstopped: left_behind.iter().map(|left| Unstopped { path: path(left) }).collect(),
+            threads: count_threads(left_behind.iter().map(|left| left.thread)),
         }
     }
 

@@ -28,6 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A thread with an arbiter of its own. It ends when this is dropped, as soon as it is free.
 pub(super) struct Host {
     jobs: UnboundedSender<Job>,
+    thread: thread::ThreadId,
 }
 
 /// A thread that has ended, or will.
@@ -52,12 +53,17 @@ impl Host {
             }
             runner.block_on(serve(inbox, &stopped));
         })?;
-        Ok((Self { jobs }, Ending(thread)))
+        let id = thread.thread().id();
+        Ok((Self { jobs, thread: id }, Ending(thread)))
     }
 
     /// Has it run there, unless the thread is gone: then the job is dropped.
     pub(super) fn run(&self, job: Job) {
         let _ = self.jobs.send(job);
+    }
+
+    pub(super) fn thread(&self) -> thread::ThreadId {
+        self.thread
     }
 
     pub(super) fn is_alive(&self) -> bool {

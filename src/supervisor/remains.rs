@@ -20,7 +20,7 @@ use super::{
     shell::{Entry, now, remember},
 };
 use crate::{
-    child::{Handle, LeftBehind, Nested, Notice, Running, panics},
+    child::{Handle, LeftBehind, Nested, Notice, Running, Whereabouts, panics},
     info::ChildKind,
 };
 
@@ -36,6 +36,7 @@ struct Remnant {
     life: u64,
     name: Arc<str>,
     handle: Arc<dyn Handle>,
+    thread: Whereabouts,
     /// Then its thread counts as stuck. `None` for a supervisor: nobody else can end what is below it.
     until: Option<Instant>,
 }
@@ -59,7 +60,8 @@ impl Remains {
                     Some(now() + entry.child.terms.grace())
                 }
             };
-            self.running.insert(id, Remnant { life: entry.life, name, handle, until });
+            let (life, thread) = (entry.life, entry.thread());
+            self.running.insert(id, Remnant { life, name, handle, thread, until });
         }
     }
 
@@ -97,9 +99,10 @@ impl Remains {
     fn give_up(&mut self, now: Instant) -> Vec<LeftBehind> {
         let is_late = |remnant: &Remnant| remnant.until.is_some_and(|until| until <= now);
         let late = self.running.extract_if(|_, remnant| is_late(remnant));
-        late.map(|(_, Remnant { name, handle, .. })| LeftBehind {
+        late.map(|(_, Remnant { name, handle, thread, .. })| LeftBehind {
             path: vec![name.to_string()],
-            thread: handle as Arc<dyn Running>,
+            left: handle as Arc<dyn Running>,
+            thread,
         })
         .collect()
     }

@@ -29,7 +29,7 @@ use super::{
 pub(super) use crate::clock::now;
 use crate::{
     child::{
-        self, Handle, LeftBehind, Notice, TakenOn,
+        self, Handle, LeftBehind, Notice, StillMaking, TakenOn, Whereabouts,
         panics::{self, Guarded},
     },
     event::EventKind,
@@ -104,6 +104,35 @@ impl Entry {
             handle: None,
             ended_with: None,
             host: None,
+        }
+    }
+
+    /// What its end means for a restart, by where that would be.
+    fn class_of(&self, outcome: &Outcome) -> ExitClass {
+        match (outcome, &self.child.placement) {
+            (Outcome::Failed(Failure::ArbiterStopped), Placement::Arbiter(_)) => {
+                ExitClass::Stranded
+            }
+            (Outcome::Failed(Failure::Error(error)), _) if error.is::<StillMaking>() => {
+                ExitClass::Hindered
+            }
+            _ => outcome.class(),
+        }
+    }
+
+    /// Whether an arbiter of the application's has not got round to its start: the next one would only wait behind it.
+    fn is_started_in_vain(&self) -> bool {
+        matches!(self.child.placement, Placement::Arbiter(_))
+            && self.thread() == Whereabouts::Waiting
+    }
+
+    /// Which thread its incarnation is on, or is to be on.
+    pub(super) fn thread(&self) -> Whereabouts {
+        match (&self.child.calls, &self.host, &self.handle) {
+            (Some(_), ..) => Whereabouts::ItsOwn,
+            (None, Some(host), _) => Whereabouts::On(host.thread()),
+            (None, None, Some(handle)) => handle.thread(),
+            (None, None, None) => Whereabouts::Waiting,
         }
     }
 
@@ -289,13 +318,22 @@ impl Shell {
             Notice::Exited { child, life, outcome } => {
                 self.note_return(child, life);
                 match self.remains_of(child, life) {
-                    None => self.exited(child, life, outcome, ctx),
+                    None => {
+                        let entry = self.children.get(&child);
+                        let exit = entry.map_or(outcome.class(), |entry| entry.class_of(&outcome));
+                        self.exited(child, life, outcome, exit, ctx);
+                    }
                     Some(remains) => self.tell_after(remains, child, life, outcome),
                 }
             }
             Notice::Alive { child, life } => self.input(Input::Alive { child, life }, ctx),
             Notice::Abandoned { child, life } => {
-                self.exited(child, life, Outcome::Failed(Failure::Killed), ctx);
+                let entry = self.children.get(&child);
+                let exit = match entry.is_some_and(Entry::is_started_in_vain) {
+                    true => ExitClass::Stranded,
+                    false => ExitClass::Failed,
+                };
+                self.exited(child, life, Outcome::Failed(Failure::Killed), exit, ctx);
             }
             Notice::Stranded { child, life } => self.input(Input::Move { child, life }, ctx),
             Notice::Joined => {
@@ -340,16 +378,17 @@ impl Shell {
         });
     }
 
-    fn exited(&mut self, child: u64, life: u64, outcome: Outcome, ctx: &mut Context<Supervisor>) {
+    fn exited(
+        &mut self,
+        child: u64,
+        life: u64,
+        outcome: Outcome,
+        exit: ExitClass,
+        ctx: &mut Context<Supervisor>,
+    ) {
         let Some(entry) = self.children.get_mut(&child).filter(|entry| entry.is_in(life)) else {
             // Of an earlier life (I3).
             return panics::discard(outcome);
-        };
-        let exit = match (&outcome, &entry.child.placement) {
-            (Outcome::Failed(Failure::ArbiterStopped), Placement::Arbiter(_)) => {
-                ExitClass::Stranded
-            }
-            _ => outcome.class(),
         };
         if let Outcome::Failed(Failure::Panic(panic)) = &outcome {
             abort_on(self.blueprint.spec.on_panic, &entry.child.name, panic);

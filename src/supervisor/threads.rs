@@ -1,6 +1,7 @@
 //! Which child runs on which thread, and what becomes of threads that are stuck.
 
 use std::{
+    collections::HashSet,
     io,
     sync::{Arc, Weak},
     thread,
@@ -14,7 +15,7 @@ use super::{
     shell::{Entry, Shell, now},
 };
 use crate::{
-    child::{Handle, LeftBehind, Link, Notice, Running},
+    child::{Handle, LeftBehind, Link, Notice, Running, Whereabouts},
     event::EventKind,
     failure::{Failure, Outcome},
     placement::Placement,
@@ -38,6 +39,7 @@ struct Abandoned {
     name: Arc<str>,
     since: Instant,
     handle: Arc<dyn Handle>,
+    thread: Whereabouts,
 }
 
 impl Threads {
@@ -95,7 +97,8 @@ impl Threads {
     pub(super) fn left_behind(&self) -> impl Iterator<Item = LeftBehind> + '_ {
         let left_behind = |gone: &Abandoned| LeftBehind {
             path: vec![gone.name.to_string()],
-            thread: Arc::clone(&gone.handle) as Arc<dyn Running>,
+            left: Arc::clone(&gone.handle) as Arc<dyn Running>,
+            thread: gone.thread,
         };
         self.abandoned.iter().map(left_behind)
     }
@@ -158,8 +161,8 @@ impl Shell {
             return;
         };
         handle.fence();
-        let stuck = entry.host.take();
-        self.threads.abandoned.push(Abandoned { child, life, name, since: now(), handle });
+        let (thread, stuck) = (entry.thread(), entry.host.take());
+        self.threads.abandoned.push(Abandoned { child, life, name, since: now(), handle, thread });
         let _ = self.outbox.send(Notice::Abandoned { child, life });
         if let Some(stuck) = stuck {
             self.clear(&stuck);
@@ -207,9 +210,13 @@ impl Shell {
         });
     }
 
+    /// How many threads are stuck in what was left behind on them.
     pub(super) fn count_left_behind(&self) -> usize {
-        let below = self.left_behind.iter().filter(|left| left.is_running()).count();
-        self.machine.count_left_behind() + self.threads.abandoned.len() + below
+        let entries = self.machine.overdue().filter_map(|id| self.children.get(&id));
+        let abandoned = self.threads.abandoned.iter().map(|gone| gone.thread);
+        let below = self.left_behind.iter().filter(|left| left.is_running());
+        let below = below.map(|left| left.thread);
+        count_threads(entries.map(Entry::thread).chain(abandoned).chain(below))
     }
 
     /// Of children that can neither stop nor be ended.
@@ -221,4 +228,15 @@ impl Shell {
             }
         }
     }
+}
+
+/// Each thread once. Where one has not begun it is something else that its thread is stuck in.
+pub(super) fn count_threads(threads: impl Iterator<Item = Whereabouts>) -> usize {
+    let mut known = HashSet::new();
+    let counts = |thread: &Whereabouts| match *thread {
+        Whereabouts::On(id) => known.insert(id),
+        Whereabouts::ItsOwn => true,
+        Whereabouts::Waiting => false,
+    };
+    threads.filter(counts).count()
 }

@@ -30,7 +30,8 @@ async fn fails_for_good(seen: &mut Seen) {
     assert!(matches!(failure(&event), Failure::ArbiterStopped), "{event}");
     let event = seen.until("root/child: ChildEnded").await;
     let EventKind::ChildEnded { reason, .. } = event.kind else { panic!("{event}") };
-    assert!(matches!(reason, EndReason::GaveUp(Failure::ArbiterStopped)), "{reason:?}");
+    assert!(matches!(reason, EndReason::Stranded(Failure::ArbiterStopped)), "{reason:?}");
+    assert_eq!(reason.to_string(), "there is nowhere to start it again: its arbiter was stopped");
 }
 
 #[test]

@@ -83,6 +83,7 @@ fn nothing_is_started_on_a_thread_that_was_given_up() {
         let mut left: Vec<_> = crate::seen::paths(&report);
         left.sort();
         assert_eq!(left, ["root/a", "root/child"]);
+        assert_eq!(report.threads, 1);
         stuck.release();
     });
 }
@@ -163,6 +164,7 @@ fn of_all_that_are_watched_on_a_stuck_thread_the_stuck_one_fails_and_one_thread_
             assert_eq!(addr.send(life()).await, Ok(2));
         }
         assert_eq!(failed, ["root/child 7"]);
+        assert_eq!(status(&root).await.left_behind, 1, "they were on one thread");
         stuck.release();
         for _ in &addrs {
             while !matches!(seen.next().await.kind, EventKind::ChildCameBack { .. }) {}

@@ -58,7 +58,9 @@ fn threads_that_never_come_back_are_counted_and_reported_one_by_one() {
             seen.until(&format!("root/{name}: ChildEnded")).await;
             assert_eq!(status(&root).await.left_behind, count + 1);
         }
-        let mut left = paths(&root.send(Stop).await.unwrap());
+        let report = root.send(Stop).await.unwrap();
+        assert_eq!(report.threads, 3);
+        let mut left = paths(&report);
         left.sort();
         assert_eq!(left, ["root/a", "root/b", "root/c"]);
         drop(kept);

@@ -10,8 +10,8 @@ use std::{
 
 use actix::prelude::*;
 use actix_supervisor::{
-    AddAndWait, AddError, CancellationToken, ChildSpec, EventKind, Failure, Placement,
-    RestartPolicy, Stop, Supervisor,
+    AddAndWait, AddError, CancellationToken, ChildSpec, ChildState, EndReason, EventKind, Failure,
+    OnLimit, Placement, RestartPolicy, Stop, Supervisor,
 };
 use tokio::sync::mpsc::unbounded_channel;
 
@@ -22,7 +22,7 @@ use crate::{
     },
     puppet::{OnDrop, Puppet, life, tell},
     seen::{Seen, paths, real},
-    support::{list, status},
+    support::{list, now, status},
 };
 
 /// Waits until the watchdog has found it.
@@ -145,6 +145,45 @@ fn on_an_arbiter_of_the_applications_it_goes_on_when_that_does() {
 }
 
 #[test]
+fn on_an_arbiter_that_stays_stuck_it_is_started_once_more_and_has_then_failed_for_good() {
+    for on_limit in [OnLimit::Backoff, OnLimit::Escalate] {
+        real(async {
+            let arbiter = Arbiter::new();
+            let spec = watched("child", &Placement::Arbiter(arbiter.handle()));
+            let addr = spec.addr();
+            let (spec_of_root, mut seen) = Seen::hook(patient().on_limit(on_limit));
+            let root = Supervisor::with_spec("root", spec_of_root).unwrap().child(spec);
+            let (root, ended) = (root.addr(), actix_rt::spawn(root.serve()));
+            let stuck = Stuck::of(&addr).await;
+            let behind = addr.send(life());
+            for _ in 0..2 {
+                is_found(&mut seen).await;
+            }
+            match on_limit {
+                OnLimit::Backoff => {
+                    let event = seen.until("root/child: ChildEnded").await;
+                    let EventKind::ChildEnded { reason, .. } = &event.kind else { panic!() };
+                    assert!(matches!(reason, EndReason::Stranded(Failure::Unresponsive(LIMIT))));
+                    assert!(event.to_string().contains("nowhere to start it again"), "{event}");
+                    let status = status(&root).await;
+                    assert_eq!((status.left_behind, status.children.total()), (1, 0));
+                    assert_eq!(paths(&root.send(Stop).await.unwrap()), ["root/child"; 2]);
+                }
+                OnLimit::Escalate => match ended.await.unwrap() {
+                    Err(Failure::LimitReached { last, .. }) => {
+                        assert!(matches!(*last, Failure::Unresponsive(LIMIT)), "{last}");
+                    }
+                    ended => panic!("{ended:?}"),
+                },
+            }
+            assert_eq!(behind.await, Err(MailboxError::Closed));
+            stuck.release();
+            arbiter.stop();
+        });
+    }
+}
+
+#[test]
 fn a_start_that_is_stuck_is_found_in_started() {
     each_of_its_own(async |place| {
         let (block, mut stuck) = Stuck::each_time();
@@ -193,6 +232,35 @@ fn a_factory_that_is_stuck_makes_nothing_until_it_has_returned() {
         comes_back(&mut seen).await;
         assert_eq!(early.await, Ok(2));
         assert_eq!(made.load(Ordering::SeqCst), 2);
+        assert!(root.send(Stop).await.unwrap().is_clean());
+    });
+}
+
+#[test]
+fn without_a_backoff_starts_behind_a_stuck_factory_do_not_follow_each_other_at_once() {
+    each_of_its_own(async |place| {
+        let (block, mut stuck) = Stuck::each_time();
+        let makes = AtomicU32::new(0);
+        let spec = ChildSpec::actor("child", move |_| {
+            if makes.fetch_add(1, Ordering::SeqCst) == 0 {
+                block();
+            }
+            Puppet::new(makes.load(Ordering::SeqCst))
+        });
+        let (addr, spec) = (spec.addr(), spec.placement(place.clone()).watchdog(LIMIT));
+        let (root, mut seen) = root(patient(), [spec]);
+        stuck.is_stuck().await;
+        is_found(&mut seen).await;
+        let event = seen.until("root/child: ChildFailed").await;
+        assert!(failure(&event).to_string().contains("still in its factory"), "{event}");
+        let next = list(&root).await[0].next_start.expect("it waits");
+        assert_eq!(list(&root).await[0].state, ChildState::BackingOff);
+        let event = seen.until("root/child: ChildRestarted").await;
+        assert!(matches!(event.kind, EventKind::ChildRestarted { restarts: 2, .. }), "{event}");
+        assert!(now() >= next);
+        stuck.release();
+        comes_back(&mut seen).await;
+        assert_eq!(addr.send(life()).await, Ok(2));
         assert!(root.send(Stop).await.unwrap().is_clean());
     });
 }

@@ -161,7 +161,7 @@ fn if_its_thread_does_not_carry_out_the_kill_in_a_second_it_is_given_up_and_the_
         late.extend(why.keeps_its_limit(mode));
         late.extend(at(LIMIT + GRACE, lost(1, 1)));
         assert_eq!(sim.timed(secs(100)), late, "{why:?} {mode:?}");
-        assert_eq!(sim.machine.count_left_behind(), 0);
+        assert_eq!(sim.machine.overdue().count(), 0);
         assert_eq!(sim.fail(1), why.end(mode), "{why:?} {mode:?}");
     }
 }

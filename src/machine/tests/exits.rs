@@ -242,7 +242,7 @@ fn one_with_nowhere_to_start_again_has_failed_for_good_though_its_policy_would_r
             let terms = with_policy(policy);
             let (sim, actions) = strand(terms, OnLimit::Backoff, false, mode);
             let end = match policy {
-                Permanent | Transient => End::GaveUp,
+                Permanent | Transient => End::Stranded,
                 Temporary => End::Failed,
             };
             let meter = reading(mode);
@@ -280,5 +280,34 @@ fn one_that_was_to_stop_and_has_nowhere_to_start_again_does_what_was_to_follow()
         [stopped(1), start(1, 2), settle(1, Wait::Started, Settled::Done), settle_stopped(1)];
     assert_eq!(sim.exit(1, ExitClass::Stranded), again);
     // There is still nowhere.
-    assert_eq!(sim.exit(1, ExitClass::Stranded), [failed_for_good(1, 0.0), ended(1, End::GaveUp)]);
+    assert_eq!(
+        sim.exit(1, ExitClass::Stranded),
+        [failed_for_good(1, 0.0), ended(1, End::Stranded)]
+    );
+}
+
+#[test]
+fn one_that_is_given_up_with_nowhere_to_start_again_has_failed_for_good() {
+    let watched = Elsewhere { watchdog: Some(secs(1)) };
+    let terms = Terms { elsewhere: Some(Box::new(watched)), ..permanent() };
+    let mut sim = starting(terms, false, Mode::Running);
+    sim.pass(secs(1));
+    let failed = forced(1, Forced::Unresponsive(secs(1)), 0.0, false);
+    let end = [failed, ended(1, End::Stranded), settle_stopped(1)];
+    assert_eq!(sim.exit(1, ExitClass::Stranded), end);
+}
+
+#[test]
+fn one_that_could_not_begin_waits_a_second_at_least_before_it_is_tried_again() {
+    let backoff = |delay| Some(Box::new(crate::backoff::Backoff::constant(delay)));
+    let delays = [(None, 1), (backoff(secs(0)), 1), (backoff(secs(1)), 1), (backoff(secs(5)), 5)];
+    for (backoff, delay) in delays {
+        let mut sim = starting(Terms { backoff, ..permanent() }, false, Mode::Running);
+        for row in 1..4 {
+            let actions = sim.exit(1, ExitClass::Hindered);
+            assert_eq!(actions, [failed(1, sim.failures()), down(1)]);
+            assert_eq!(sim.machine.list().find(|it| it.id == 1).unwrap().failures_in_row, row);
+            assert_eq!(sim.timed(secs(delay)), [(secs(delay), start(1, u64::from(row) + 1))]);
+        }
+    }
 }

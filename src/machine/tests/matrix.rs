@@ -101,26 +101,30 @@ enum Fate {
 /// The rules.
 fn fate(policy: RestartPolicy, how: How, decision: Option<Decision>, situation: Situation) -> Fate {
     let is_failure = match how {
-        How::Killed | How::Exit(ExitClass::Failed | ExitClass::Stranded) => true,
+        How::Killed | How::Exit(ExitClass::Failed | ExitClass::Hindered | ExitClass::Stranded) => {
+            true
+        }
         How::Exit(ExitClass::Stopped) => policy == RestartPolicy::Permanent,
         How::Exit(ExitClass::Finished | ExitClass::TerminateTree) => false,
     };
     match how {
         How::Exit(ExitClass::Finished) => Done(End::Finished),
         How::Exit(ExitClass::Stopped) if !is_failure => Done(End::Stopped),
-        How::Exit(ExitClass::Failed | ExitClass::Stranded | ExitClass::TerminateTree)
-            if situation == Stopping =>
-        {
-            match policy {
-                RestartPolicy::Temporary => Gone,
-                RestartPolicy::Permanent | RestartPolicy::Transient => {
-                    Released { is_failure: true }
-                }
-            }
-        }
+        How::Exit(
+            ExitClass::Failed
+            | ExitClass::Hindered
+            | ExitClass::Stranded
+            | ExitClass::TerminateTree,
+        ) if situation == Stopping => match policy {
+            RestartPolicy::Temporary => Gone,
+            RestartPolicy::Permanent | RestartPolicy::Transient => Released { is_failure: true },
+        },
         _ if situation == Stopping => Released { is_failure: false },
         How::Exit(ExitClass::TerminateTree) => Tree,
-        How::Exit(ExitClass::Failed | ExitClass::Stranded | ExitClass::Stopped) | How::Killed => {
+        How::Exit(
+            ExitClass::Failed | ExitClass::Hindered | ExitClass::Stranded | ExitClass::Stopped,
+        )
+        | How::Killed => {
             let back = if how == How::Exit(ExitClass::Stranded) { GivenUp } else { Back };
             match decision {
                 Some(Decision::Restart) => back,
@@ -265,7 +269,7 @@ impl Case {
                 vec![failed(true), Action::Start { child, life: lives[1] + 1 }]
             }
             Back => vec![failed(true)],
-            GivenUp => vec![failed(false), Action::Ended { child, end: End::GaveUp }],
+            GivenUp => vec![failed(false), Action::Ended { child, end: End::Stranded }],
             Gone | Tree => vec![failed(false), Action::Ended { child, end: End::Failed }],
             Done(end) => vec![Action::Ended { child, end }],
             Escalated | Released { is_failure: true } => {

@@ -133,10 +133,10 @@ fn a_nested_supervisor_on_a_stuck_thread_is_left_behind_ten_seconds_after_its_ki
     let mut sim = Sim::running([permanent(), nested()]);
     assert_eq!(sim.begin(1, Request::Kill), [killed(1, 1)]);
     assert_eq!(sim.timed(secs(100)), at(GRACE_OF_SUPERVISORS, given_up(1)));
-    assert_eq!((sim.machine.count_left_behind(), sim.machine.deadline()), (1, None));
+    assert_eq!((sim.machine.overdue().count(), sim.machine.deadline()), (1, None));
     let end = [forced(1, Forced::Killed, 1.0, true), start(1, 2), settle_stopped(1)];
     assert_eq!(sim.fail(1), end);
-    assert_eq!(sim.machine.count_left_behind(), 0);
+    assert_eq!(sim.machine.overdue().count(), 0);
 }
 
 #[test]
@@ -154,14 +154,14 @@ fn a_nested_supervisor_that_is_left_behind_is_not_killed_or_told_of_again() {
 
     let mut other = sim.clone();
     assert_eq!(sim.fail(1), Why::Request(Request::Restart).end(Mode::Running));
-    assert_eq!(sim.machine.count_left_behind(), 0);
+    assert_eq!(sim.machine.overdue().count(), 0);
     let stop = [settle(1, Wait::Started, Settled::Stopping), killed(0, 1)];
     assert_eq!(other.input(Input::Kill), stop);
     assert_eq!(other.fail(0), [&stop_of(0)[..], &[finish(StopCause::Killed)]].concat());
     assert_eq!(other.machine.left_behind().collect::<Vec<_>>(), [1]);
     // It comes back when nobody waits any more.
     assert_eq!(other.fail(1), stop_of(1));
-    assert_eq!(other.machine.count_left_behind(), 0);
+    assert_eq!(other.machine.overdue().count(), 0);
 }
 
 #[test]

@@ -73,7 +73,10 @@ impl Naive {
         let kid = self.kid(id);
         let (policy, on_trial) = (kid.deal.policy, kid.on_trial);
         match exit {
-            ExitClass::Failed | ExitClass::Stranded | ExitClass::TerminateTree => {
+            ExitClass::Failed
+            | ExitClass::Hindered
+            | ExitClass::Stranded
+            | ExitClass::TerminateTree => {
                 self.tell_failed(id, None, false);
                 match on_trial || policy != RestartPolicy::Temporary {
                     true => self.release(id),
@@ -99,7 +102,9 @@ impl Naive {
         let is_permanent = kid.deal.policy == RestartPolicy::Permanent;
         match exit {
             // The model has no threads.
-            ExitClass::Failed | ExitClass::Stranded => self.failed(id, None, decision),
+            ExitClass::Failed | ExitClass::Hindered | ExitClass::Stranded => {
+                self.failed(id, None, decision)
+            }
             ExitClass::Stopped if is_permanent => self.failed(id, None, decision),
             ExitClass::Stopped => self.ends_by_itself(id, End::Stopped),
             ExitClass::Finished => self.ends_by_itself(id, End::Finished),
@@ -114,7 +119,7 @@ impl Naive {
     /// "`Ends` removes the child from the supervisor."
     pub(super) fn ends(&mut self, id: u64, end: End) {
         let is_essential = self.kid(id).is_essential();
-        self.has_lost |= is_essential && matches!(end, End::Failed | End::GaveUp);
+        self.has_lost |= is_essential && matches!(end, End::Failed | End::GaveUp | End::Stranded);
         self.answer(id, Wait::Ready, Settled::Failed);
         self.forget(id);
         self.told.push(Action::Ended { child: id, end });

@@ -185,7 +185,7 @@ impl World {
         assert_eq!(self.sim.machine.counts(), counts);
         let is_left_behind = |known: &&Known| known.up.is_some() && known.left_behind;
         let left_behind = self.children.values().filter(is_left_behind).count();
-        assert_eq!(self.sim.machine.count_left_behind(), left_behind);
+        assert_eq!(self.sim.machine.overdue().count(), left_behind);
         assert_eq!(self.sim.machine.restarts(), total);
         let is_gone =
             |known: &Known| known.ended || known.removing || self.stopping && known.up.is_none();
