@@ -7,7 +7,7 @@ use std::{
 };
 
 use actix::{Actor, Addr, Context};
-use tokio::time::Instant;
+use tokio::{sync::oneshot, time::Instant};
 
 use crate::{failure::Failure, token::ChildToken};
 
@@ -186,8 +186,19 @@ pub struct TreeNode {
     pub status: SupervisorStatus,
     /// Its children, nested supervisors included, in start order.
     pub children: Vec<ChildInfo>,
-    /// Those of its nested supervisors that are up, in start order.
+    /// Those of its nested supervisors that are up and have answered, in start order.
     pub supervisors: Vec<TreeNode>,
+    /// Those of its nested supervisors that have not answered within a second, since their threads are busy or stuck. What is
+    /// known of them is in `children`.
+    pub unanswered: Vec<ChildToken>,
+}
+
+/// A supervisor, as it tells of itself at once; those below it were asked, and will tell in the same way.
+#[derive(Debug)]
+pub(crate) struct Branch {
+    pub(crate) status: SupervisorStatus,
+    pub(crate) children: Vec<ChildInfo>,
+    pub(crate) below: Vec<(ChildToken, oneshot::Receiver<Branch>)>,
 }
 
 /// What a stop has left.

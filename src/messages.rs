@@ -157,6 +157,9 @@ pub struct List;
 pub struct Status;
 
 /// [`Status`] and [`List`] of this supervisor and of all those below it.
+///
+/// Those on other threads are given a second to answer; one that has not by then is named in
+/// [`TreeNode::unanswered`].
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "TreeNode")]
 pub struct Tree;

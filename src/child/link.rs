@@ -13,8 +13,7 @@ use futures::future::BoxFuture;
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc::UnboundedSender, oneshot};
 
 use crate::{
-    bus::Bus, failure::Outcome, health::Trouble, info::TreeNode, machine::Standing,
-    token::ChildToken,
+    bus::Bus, failure::Outcome, health::Trouble, info::Branch, machine::Standing, token::ChildToken,
 };
 
 /// What a supervisor is told from below, or by the supervisor above it.
@@ -37,7 +36,7 @@ pub(crate) enum Notice {
     /// The threads that were to end before the supervisor have ended.
     Joined,
     /// The supervisor above wants to know what is here and below.
-    Tree(oneshot::Sender<TreeNode>),
+    Tree(oneshot::Sender<Branch>),
     /// The pool may have another size now.
     Resize,
     /// The supervisor above ends this one at once.

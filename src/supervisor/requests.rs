@@ -3,13 +3,14 @@
 use std::{
     pin::{Pin, pin},
     sync::Arc,
+    time::Duration,
 };
 
 use actix::{
     Actor, Context, Handler, Message, MessageResult,
     dev::{MessageResponse, OneshotSender},
 };
-use futures::future::{Either, join_all, select};
+use futures::future::{BoxFuture, Either, join_all, select};
 use tokio::{
     sync::oneshot,
     time::{Instant, timeout_at},
@@ -24,7 +25,7 @@ use crate::{
     child::{Child, ChildSpec, Notice, panics},
     error::{AddError, ChildError, RemoveError, ReplaceError, ResizeError},
     failure::Failure,
-    info::{AddrRef, ChildInfo, StopReport, SupervisorState, SupervisorStatus, TreeNode},
+    info::{AddrRef, Branch, ChildInfo, StopReport, SupervisorState, SupervisorStatus, TreeNode},
     machine::{Input, Listed, Request, Settled, Wait},
     messages::{
         Add, AddAndWait, Join, Kill, List, Remove, RemoveAndWait, Replace, Resize, Restart, Resume,
@@ -33,6 +34,9 @@ use crate::{
     spec::check,
     token::ChildToken,
 };
+
+/// How long [`Tree`] waits for supervisors on other threads. One may be stuck.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Shell {
     fn add_spec<A>(
@@ -134,29 +138,48 @@ impl Shell {
         self.machine.list().filter_map(info).collect()
     }
 
-    /// This supervisor now, and those below it as soon as they have answered.
-    fn tree(&self) -> impl Future<Output = TreeNode> + use<> {
+    /// This supervisor now, and what those below it will answer.
+    fn branch(&self) -> Branch {
         let (status, children) = (self.status(), self.list());
-        let nested = children.iter().filter_map(|child| {
+        let ask = |child: &ChildInfo| {
             let nested = self.children.get(&child.token.child)?.child.nested.as_ref()?;
             let (reply, answer) = oneshot::channel();
-            let (token, asked) = (Some(child.token), nested.tell(Notice::Tree(reply)));
-            // One without an incarnation has no status, and one that ends meanwhile drops the question.
-            asked.then_some(async move { Some(TreeNode { token, ..answer.await.ok()? }) })
-        });
-        let nested = join_all(nested.collect::<Vec<_>>());
-        async move {
-            let supervisors = nested.await.into_iter().flatten().collect();
-            TreeNode { token: None, status, children, supervisors }
-        }
+            // One without an incarnation has no status.
+            nested.tell(Notice::Tree(reply)).then_some((child.token, answer))
+        };
+        let below = children.iter().filter_map(ask).collect();
+        Branch { status, children, below }
     }
 
-    pub(super) fn report_tree(&self, reply: oneshot::Sender<TreeNode>) {
-        let tree = self.tree();
-        actix_rt::spawn(async move {
-            // Who asked may be gone.
-            let _ = reply.send(tree.await);
+    pub(super) fn report_tree(&self, reply: oneshot::Sender<Branch>) {
+        // Who asked may be gone.
+        let _ = reply.send(self.branch());
+    }
+}
+
+impl Branch {
+    /// With all below it that answer by then. Each answers whoever has asked first, so that no level waits for another one.
+    fn grown(self, token: Option<ChildToken>, until: Instant) -> BoxFuture<'static, TreeNode> {
+        let Self { status, children, below } = self;
+        let below = below.into_iter().map(move |(token, answer)| async move {
+            match timeout_at(until, answer).await {
+                Ok(Ok(branch)) => Some(Ok(branch.grown(Some(token), until).await)),
+                // It has ended meanwhile.
+                Ok(Err(_)) => None,
+                Err(_) => Some(Err(token)),
+            }
         });
+        let below = join_all(below);
+        Box::pin(async move {
+            let (mut supervisors, mut unanswered) = (Vec::new(), Vec::new());
+            for answer in below.await.into_iter().flatten() {
+                match answer {
+                    Ok(node) => supervisors.push(node),
+                    Err(token) => unanswered.push(token),
+                }
+            }
+            TreeNode { token, status, children, supervisors, unanswered }
+        })
     }
 }
 
@@ -341,7 +364,7 @@ impl Handler<Tree> for Supervisor {
     type Result = Reply<TreeNode>;
 
     fn handle(&mut self, Tree: Tree, ctx: &mut Self::Context) -> Self::Result {
-        Reply::when(self.running(ctx).tree())
+        Reply::when(self.running(ctx).branch().grown(None, now() + PATIENCE))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use actix::prelude::*;
 use actix_supervisor::{
-    ChildSpec, Kill, Placement, RemoveAndWait, Shutdown, ShutdownOrder, Stop, Supervisor,
+    ChildSpec, Kill, Placement, RemoveAndWait, Shutdown, ShutdownOrder, Stop, Supervisor, Tree,
+    TreeNode,
 };
 
 use crate::{
@@ -148,5 +149,38 @@ fn a_kill_from_above_goes_on_without_a_stuck_thread() {
         stuck.release();
         assert_eq!(addr.send(life()).await, Ok(2));
         root.send(Stop).await.unwrap();
+    });
+}
+
+#[test]
+fn a_tree_is_told_without_a_supervisor_whose_thread_is_stuck_at_whatever_depth() {
+    each_elsewhere(async |place| {
+        let (leaf, free) = (Puppet::spec("leaf"), Supervisor::new("free").child(Puppet::spec("a")));
+        let addr = leaf.addr();
+        let stuck = ChildSpec::supervisor(Supervisor::new("stuck").child(leaf));
+        let middle =
+            Supervisor::new("middle").child(stuck.placement(place.clone()).shutdown(SHORT));
+        let middle = ChildSpec::supervisor(middle.child(ChildSpec::supervisor(free)));
+        let root = Supervisor::new("root").child(middle.placement(Placement::Dedicated)).start();
+        let names = |node: &TreeNode| -> Vec<String> {
+            node.supervisors.iter().map(|node| node.status.name.clone()).collect()
+        };
+        assert_eq!(addr.send(life()).await, Ok(1));
+        let tree = root.send(Tree).await.unwrap();
+        assert_eq!(names(&tree.supervisors[0]), ["stuck", "free"]);
+        assert!(tree.supervisors[0].unanswered.is_empty());
+
+        let stuck = Stuck::of(&addr).await;
+        let tree = root.send(Tree).await.unwrap();
+        assert!(tree.unanswered.is_empty());
+        let middle = &tree.supervisors[0];
+        assert_eq!(names(middle), ["free"]);
+        let silent = middle.children.iter().find(|child| child.name == "stuck").unwrap();
+        assert_eq!(middle.unanswered, [silent.token]);
+        stuck.release();
+        assert_eq!(addr.send(life()).await, Ok(1));
+        let tree = root.send(Tree).await.unwrap();
+        assert_eq!(names(&tree.supervisors[0]), ["stuck", "free"]);
+        assert!(root.send(Stop).await.unwrap().is_clean());
     });
 }
