@@ -31,6 +31,9 @@ pub enum AddError {
         /// How many it may have.
         max: usize,
     },
+    /// The supervisor is that of a [pool](crate::ChildSpec::pool): [`Resize`](crate::Resize) makes more members.
+    #[error("the supervisor is a pool, which has no children but its members")]
+    IsPool,
     /// The child's spec makes no sense.
     #[error(transparent)]
     Spec(#[from] SpecError),
@@ -103,6 +106,13 @@ pub enum ReplaceError {
         child: String,
         /// What the new spec is for.
         given: String,
+    },
+    /// The child is a [pool](crate::ChildSpec::pool), or a member of one.
+    #[error("child {child:?} is a pool or a member of one, which cannot be replaced")]
+    #[non_exhaustive]
+    OfPool {
+        /// The child's name.
+        child: String,
     },
     /// The new spec makes no sense.
     #[error(transparent)]

@@ -132,8 +132,11 @@ impl Machine {
         self.go_on(now, out);
     }
 
-    /// Takes the next steps of what is going on: a stop, or the restart of a group.
+    /// Takes the next steps of what is going on: a stop, which begins where nobody is left, or the restart of a group.
     fn go_on(&mut self, now: Instant, out: &mut Vec<Action>) {
+        if self.settings.needs_children && self.children.is_empty() {
+            self.begin_stop(StopCause::Deserted, now, out);
+        }
         self.go_on_stopping(now, out);
         self.go_on_with_group(now, out);
         self.note_standing();

@@ -23,7 +23,7 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`AddError::Stopping`], [`AddError::TooManyChildren`], [`AddError::Spec`].
+/// [`AddError::Stopping`], [`AddError::TooManyChildren`], [`AddError::IsPool`], [`AddError::Spec`].
 ///
 /// ```
 /// use actix::prelude::*;
@@ -114,7 +114,7 @@ pub struct Terminate(pub ChildToken);
 /// # Errors
 ///
 /// [`ReplaceError::WrongType`] for another actor type, for a service in place of a blocking one or the other way round, and for a nested
-/// supervisor; [`ReplaceError::Spec`]; and as [`Restart`].
+/// supervisor; [`ReplaceError::OfPool`]; [`ReplaceError::Spec`]; and as [`Restart`].
 #[derive(Debug)]
 pub struct Replace<A: Actor<Context = Context<A>>>(pub ChildToken, pub ChildSpec<A>);
 
@@ -125,11 +125,13 @@ impl<A: Actor<Context = Context<A>>> Message for Replace<A> {
 /// Changes how many members a [pool](crate::ChildSpec::pool) has.
 ///
 /// More are started at once. If there are to be fewer, those that came last take no more messages, finish what they have in hand, and
-/// are gone; the answer does not wait for that. The new size holds across restarts.
+/// are gone; the answer does not wait for that. The new size holds across restarts, and for a pool that is down
+/// from its next start on.
 ///
 /// # Errors
 ///
-/// [`ResizeError::Size`] for a pool of zero, [`ResizeError::NotAPool`], and as [`Restart`].
+/// [`ResizeError::Size`] for a pool of zero, [`ResizeError::NotAPool`], and as [`Restart`]: [`ChildError::Stopping`] also while the
+/// pool is stopping, also if it is to be restarted.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "Result<(), ResizeError>")]
 pub struct Resize(pub ChildToken, pub usize);

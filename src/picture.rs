@@ -205,6 +205,7 @@ mod tests {
             },
             children,
             supervisors: Vec::new(),
+            unanswered: Vec::new(),
         }
     }
 

@@ -125,6 +125,9 @@ impl<A: Actor<Context = Context<A>>> Intake<A> {
 
     /// Drops what is in the mailbox message by message, before the mailbox itself: a panic in the
     /// `Drop` of one must not leave the senders of the others waiting.
+    ///
+    /// Actix closes a mailbox only by dropping it, and that empties it once more after it was closed: what is sent while this goes
+    /// on gets its error as well.
     pub(super) fn discard(mut self) {
         self.stop_rejecting();
         let mut task = task::Context::from_waker(noop_waker_ref());

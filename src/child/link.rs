@@ -37,8 +37,8 @@ pub(crate) enum Notice {
     Joined,
     /// The supervisor above wants to know what is here and below.
     Tree(oneshot::Sender<Branch>),
-    /// The pool may have another size now.
-    Resize,
+    /// The pool is to have so many members. The answer is whether it has: not while it stops.
+    Resize { members: usize, reply: oneshot::Sender<bool> },
     /// The supervisor above ends this one at once.
     Kill,
     /// There is more to do than one slice.
@@ -172,8 +172,9 @@ pub(crate) trait Nested: Send + Sync {
     fn adopt(&self, parent: &Arc<Bus>);
     /// Tells its running incarnation; returns whether there is one to tell.
     fn tell(&self, notice: Notice) -> bool;
-    /// If it is a pool, it is to have so many members; returns whether it is one.
-    fn resize(&self, members: usize) -> bool;
+    fn is_pool(&self) -> bool;
+    /// The pool is to have so many members, from its next incarnation on if it has none now. It answers whether that is done.
+    fn resize(&self, members: usize) -> oneshot::Receiver<bool>;
     /// Its incarnation has ended and is gone.
     fn ended(&self, outcome: &Outcome);
     /// It does not come back: closes the mailboxes of its declared children.

@@ -105,6 +105,10 @@ impl<A: Actor<Context = Context<A>>> AnyKept for KeptPool<A> {
         Arc::clone(&self.supervisor).down();
     }
 
+    fn is_member(&self) -> bool {
+        false
+    }
+
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
         self
     }

@@ -107,8 +107,11 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// The pool is a [supervisor](ChildSpec::supervisor) of its members, with the settings of the one that takes it on: so
     /// members are children with names of their own, `name-1` and so on, in [`Tree`](crate::Tree) and in events, and
     /// [`ChildInfo::addr::<Supervisor>`](crate::ChildInfo::addr) reaches it. [`Resize`](crate::Resize) changes the number of members. It is stopped
-    /// as a supervisor is: for as long as its members may take. When the members of a
-    /// [`Transient`](RestartPolicy::Transient) or [`Temporary`](RestartPolicy::Temporary) one have all ended, so has the pool.
+    /// as a supervisor is: for as long as its members may take.
+    ///
+    /// When its members are all gone for good (finished, ended by their policy or removed), so is the pool, whatever its policy: its mailbox is
+    /// closed, and it is told as [`ChildEnded`](crate::EventKind::ChildEnded) with [`EndReason::Finished`](crate::EndReason::Finished).
+    /// A pool has no other children, and neither it nor a member can be [replaced](crate::Replace).
     ///
     /// With [`Placement::Dedicated`] each member has a thread of its own. That is what Actix's `SyncArbiter` is for,
     /// here for ordinary actors; with [`Placement::Pool`] they share as many threads as the supervisor's

@@ -39,6 +39,13 @@ pub(crate) struct TakenOn {
     pub(crate) calls: Option<Calls>,
 }
 
+impl TakenOn {
+    /// Whether it is a pool, or a member of one.
+    fn is_of_pool(&self) -> bool {
+        self.kept.is_member() || self.nested.as_ref().is_some_and(|nested| nested.is_pool())
+    }
+}
+
 impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     fn check(&self, supervisor: &Spec) -> Result<(), SpecError> {
         let of = || format!("child {:?}", self.name);
@@ -150,10 +157,9 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         let spec = self.checked(supervisor)?;
         let (policy, significant, manners) = (spec.policy, spec.significant, spec.manners());
         let essential = spec.essential;
-        let ends = policy != RestartPolicy::Permanent;
         let template = Template {
             name: spec.name.clone(),
-            terms: Terms { significant: ends, essential: false, ..spec.terms(supervisor) },
+            terms: Terms { significant: false, essential: false, ..spec.terms(supervisor) },
             manners,
             placement: spec.placement,
             factory: Arc::new(Mutex::new(spec.factory)),
@@ -177,6 +183,10 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// Puts this in the place of the spec by which a child was taken on.
     pub(crate) fn replace(self, old: &mut TakenOn, supervisor: &Spec) -> Result<(), ReplaceError> {
         let spec = self.checked(supervisor)?.placed()?;
+        if old.is_of_pool() {
+            panics::discard(spec);
+            return Err(ReplaceError::OfPool { child: old.name.to_string() });
+        }
         let kept = Arc::clone(&old.kept).into_any().downcast::<Kept<A>>();
         let same_kind =
             spec.kind == old.terms.kind && spec.nested.is_none() && spec.members.is_none();

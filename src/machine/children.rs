@@ -55,6 +55,10 @@ impl Children {
         self.by_id.get(&id)
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
     /// All of them, in start order.
     pub(crate) fn ids(&self) -> Vec<u64> {
         self.by_id.keys().copied().collect()

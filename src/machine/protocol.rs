@@ -31,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) give_up_after_pauses: Option<u32>,
     pub(crate) start_failure: StartFailure,
     pub(crate) auto_shutdown: AutoShutdown,
+    /// Without children it is of no use, and ends.
+    pub(crate) needs_children: bool,
     pub(crate) shutdown_order: ShutdownOrder,
     /// How long an orderly stop waits before the first child is asked.
     pub(crate) stop_delay: Duration,
@@ -289,6 +291,8 @@ pub(crate) enum StopCause {
     Escalated { child: u64 },
     /// Its significant children have ended.
     Auto,
+    /// It needs children, and has none left.
+    Deserted,
 }
 
 /// A failure that the supervisor itself has brought about.

@@ -54,6 +54,7 @@ fn settings() -> Settings {
         give_up_after_pauses: None,
         start_failure: StartFailure::Retry,
         auto_shutdown: AutoShutdown::Never,
+        needs_children: false,
         shutdown_order: ShutdownOrder::Reverse,
         stop_delay: Duration::ZERO,
         bereft: false,

@@ -158,12 +158,24 @@ impl Nested for Blueprint {
         self.plan().outbox.as_ref().is_some_and(|outbox| outbox.send(notice).is_ok())
     }
 
-    fn resize(&self, members: usize) -> bool {
-        let is_pool = self.set_size(members);
-        if is_pool {
-            self.tell(Notice::Resize);
+    fn is_pool(&self) -> bool {
+        self.plan().members.is_some()
+    }
+
+    fn resize(&self, members: usize) -> oneshot::Receiver<bool> {
+        let (reply, answer) = oneshot::channel();
+        let mut plan = self.plan();
+        match &plan.outbox {
+            Some(outbox) => {
+                // One that ends meanwhile drops the question.
+                let _ = outbox.send(Notice::Resize { members, reply });
+            }
+            None => {
+                plan.set_size(members);
+                let _ = reply.send(true);
+            }
         }
-        is_pool
+        answer
     }
 
     fn ended(&self, outcome: &Outcome) {

@@ -66,7 +66,7 @@ impl Shell {
             Action::StopBegun { cause } => match cause {
                 StopCause::TerminateTree { .. } => self.cause = self.latest.take(),
                 StopCause::Escalated { child } => self.cause = self.escalation(child),
-                StopCause::Asked | StopCause::Killed | StopCause::Auto => {}
+                StopCause::Asked | StopCause::Killed | StopCause::Auto | StopCause::Deserted => {}
             },
             Action::Released { child } => self.release(child),
             Action::LimitReached { failures } => {
@@ -244,7 +244,7 @@ impl Shell {
 
     pub(super) fn finish(&mut self, cause: StopCause, ctx: &mut Context<Supervisor>) {
         let failure = match cause {
-            StopCause::Asked | StopCause::Auto => None,
+            StopCause::Asked | StopCause::Auto | StopCause::Deserted => None,
             StopCause::Killed => Some(Failure::Killed),
             StopCause::TerminateTree { .. } | StopCause::Escalated { .. } => self.cause.take(),
         };
@@ -271,6 +271,8 @@ impl Shell {
                     false => Outcome::Finished,
                 }
             }
+            // Those for whom it was there have ended for good, and so has it, whatever its policy.
+            (StopCause::Deserted, None) => Outcome::Finished,
             (_, Some(failure)) => Outcome::Failed(failure),
             (_, None) => Outcome::Stopped,
         };

@@ -6,14 +6,15 @@ use actix::{Actor, Context};
 
 use super::{
     Supervisor,
-    blueprint::{Blueprint, Declared, Plan},
+    blueprint::{Declared, Plan},
     shell::Shell,
 };
 use crate::{
     child::{ChildSpec, Pool, TakenOn},
     error::SpecError,
+    info::SupervisorState,
     machine::{Request, Terms},
-    policy::{AutoShutdown, RestartPolicy, ShutdownOrder, Strategy},
+    policy::{AutoShutdown, ShutdownOrder, Strategy},
     spec::Spec,
 };
 
@@ -42,17 +43,15 @@ where
     A: Actor<Context = Context<A>>,
 {
     let Pool { name, size, policy, significant, essential, template } = spec.into_pool(settings)?;
-    let auto_shutdown = match policy {
-        RestartPolicy::Permanent => AutoShutdown::Never,
-        // When the last member has ended, nobody is left to take a message.
-        RestartPolicy::Transient | RestartPolicy::Temporary => AutoShutdown::AllSignificant,
-    };
     let of_pool = Spec {
         strategy: Strategy::OneForOne,
         shutdown_order: ShutdownOrder::Concurrent,
         max_children: None,
         event_hook: None,
-        auto_shutdown,
+        // It ends when nobody is left to take a message, and not before.
+        auto_shutdown: AutoShutdown::Never,
+        // Who has the pool knows of no supervisor in between.
+        propagate_termination: true,
         stop_delay: Duration::ZERO,
         ..settings.clone()
     };
@@ -85,30 +84,28 @@ impl Plan {
         self.members = Some(members);
         excess
     }
-}
 
-impl Blueprint {
-    /// From now on the pool is to have so many members. Returns whether it is a pool.
-    pub(super) fn set_size(&self, size: usize) -> bool {
-        match &mut self.plan().members {
-            Some(members) => {
-                members.size = size;
-                true
-            }
-            None => false,
+    pub(super) fn set_size(&mut self, size: usize) {
+        if let Some(members) = &mut self.members {
+            members.size = size;
         }
     }
 }
 
 impl Shell {
-    /// The pool may have another size now: takes on members, or removes those that came last.
-    pub(super) fn resize(&mut self, ctx: &mut Context<Supervisor>) {
+    /// The pool is to have another size: takes on members, or removes those that came last. Returns whether that is done:
+    /// one that stops takes nobody on any more.
+    pub(super) fn resize(&mut self, size: usize, ctx: &mut Context<Supervisor>) -> bool {
+        if self.machine.state() == SupervisorState::Stopping {
+            return false;
+        }
         let present: Vec<u64> = self.machine.list().map(|listed| listed.id).collect();
-        let (size, more) = {
+        let more = {
             let mut plan = self.blueprint.plan();
-            let Some(members) = &mut plan.members else { return };
-            let missing = members.size.saturating_sub(present.len());
-            (members.size, (0..missing).map(|_| members.next()).collect::<Vec<_>>())
+            plan.set_size(size);
+            let Some(members) = &mut plan.members else { return false };
+            let missing = size.saturating_sub(present.len());
+            (0..missing).map(|_| members.next()).collect::<Vec<_>>()
         };
         for member in more {
             let id = self.add(member, false, ctx);
@@ -123,5 +120,6 @@ impl Shell {
             // Refused only where everything stops anyway.
             let _ = self.request(self.token(id), Request::Remove, ctx);
         }
+        true
     }
 }

@@ -22,7 +22,7 @@ use super::{
     shell::{Answer, Refused, Shell, now},
 };
 use crate::{
-    child::{Child, ChildSpec, Notice, panics},
+    child::{Child, ChildSpec, Nested, Notice, panics},
     error::{AddError, ChildError, RemoveError, ReplaceError, ResizeError},
     failure::Failure,
     info::{AddrRef, Branch, ChildInfo, StopReport, SupervisorState, SupervisorStatus, TreeNode},
@@ -51,6 +51,10 @@ impl Shell {
         if self.machine.state() == SupervisorState::Stopping {
             panics::discard(spec);
             return Err(AddError::Stopping);
+        }
+        if self.blueprint.is_pool() {
+            panics::discard(spec);
+            return Err(AddError::IsPool);
         }
         let max = self.blueprint.spec.max_children;
         if let Some(max) = max.filter(|&max| self.machine.counts().total() >= max) {
@@ -94,7 +98,12 @@ impl Shell {
             .map_err(|refused| ReplaceError::Child(refused.into()))
     }
 
-    fn resize_pool(&self, token: ChildToken, members: usize) -> Result<(), ResizeError> {
+    /// The pool's answer is whether it is done.
+    fn resize_pool(
+        &self,
+        token: ChildToken,
+        members: usize,
+    ) -> Result<oneshot::Receiver<bool>, ResizeError> {
         self.knows(token).map_err(ChildError::from)?;
         let Some(entry) = self.children.get(&token.child) else {
             return Err(ChildError::NotFound.into());
@@ -102,7 +111,7 @@ impl Shell {
         let name = &entry.child.name;
         check(members > 0, || format!("child {name:?}"), "members", &members, "one or more")?;
         match &entry.child.nested {
-            Some(nested) if nested.resize(members) => Ok(()),
+            Some(nested) if nested.is_pool() => Ok(nested.resize(members)),
             _ => Err(ResizeError::NotAPool { child: name.to_string() }),
         }
     }
@@ -313,10 +322,16 @@ impl<A: Actor<Context = Context<A>>> Handler<Replace<A>> for Supervisor {
 }
 
 impl Handler<Resize> for Supervisor {
-    type Result = Result<(), ResizeError>;
+    type Result = Reply<Result<(), ResizeError>>;
 
     fn handle(&mut self, Resize(token, members): Resize, ctx: &mut Self::Context) -> Self::Result {
-        self.running(ctx).resize_pool(token, members)
+        let asked = self.running(ctx).resize_pool(token, members);
+        Reply::when(async move {
+            match asked?.await {
+                Ok(true) => Ok(()),
+                Ok(false) | Err(_) => Err(ChildError::Stopping.into()),
+            }
+        })
     }
 }
 

@@ -29,7 +29,7 @@ use super::{
 pub(super) use crate::clock::now;
 use crate::{
     child::{
-        self, Handle, LeftBehind, Notice, StillMaking, TakenOn, Whereabouts,
+        self, Handle, LeftBehind, Nested, Notice, StillMaking, TakenOn, Whereabouts,
         panics::{self, Guarded},
     },
     event::EventKind,
@@ -163,6 +163,7 @@ impl Shell {
     pub(super) fn start(blueprint: Arc<Blueprint>, ctx: &mut Context<Supervisor>) -> Self {
         let (outbox, inbox) = unbounded_channel();
         let spec = &blueprint.spec;
+        let needs_children = blueprint.is_pool();
         let machine = Machine::new(Settings {
             decay: spec.failure_decay,
             threshold: spec.failure_threshold,
@@ -175,6 +176,7 @@ impl Shell {
             give_up_after_pauses: spec.give_up_after_pauses,
             start_failure: spec.start_failure,
             auto_shutdown: spec.auto_shutdown,
+            needs_children,
             shutdown_order: spec.shutdown_order,
             stop_delay: spec.stop_delay,
             bereft: !blueprint.plan().lost.is_empty(),
@@ -346,7 +348,11 @@ impl Shell {
             }
             Notice::Health(reply, within) => self.report_health(reply, within),
             Notice::Tree(reply) => self.report_tree(reply),
-            Notice::Resize => self.resize(ctx),
+            Notice::Resize { members, reply } => {
+                let is_done = self.resize(members, ctx);
+                // Who asked may be gone.
+                let _ = reply.send(is_done);
+            }
             Notice::Kill => self.input(Input::Kill, ctx),
             Notice::Tick => {
                 self.ticking = false;

@@ -22,6 +22,7 @@ mod left_behind;
 mod mailboxes;
 mod nesting;
 mod pausing;
+mod pool_members;
 mod pools;
 mod puppet;
 mod readiness;

@@ -130,3 +130,32 @@ fn a_kill_of_everything_deals_with_a_child_in_any_situation_also_in_a_pause_and_
         assert_eq!(sim.machine.left_behind().any(|child| child == IT), cannot_be_killed);
     }
 }
+
+#[test]
+fn what_needs_children_ends_with_the_last_one_however_that_goes() {
+    let all_over = [stop_begun(StopCause::Deserted), finish(StopCause::Deserted)];
+    let is_over = |actions: &[Action]| actions.ends_with(&all_over);
+    let with = |last: Terms| {
+        let mut sim = Sim::with(Settings { needs_children: true, ..settings() });
+        sim.add_running([permanent(), last]);
+        assert!(!is_over(&sim.exit(0, ExitClass::Finished)));
+        sim
+    };
+    assert!(is_over(&with(permanent()).exit(1, ExitClass::Finished)));
+    assert!(is_over(&with(with_policy(RestartPolicy::Temporary)).fail(1)));
+    assert!(is_over(&with(Terms { give_up_after: Some(1), ..permanent() }).fail(1)));
+
+    let mut sim = with(permanent());
+    sim.begin(1, Request::Remove);
+    let removed = [stopped(1), ended(1, End::Removed), settle_stopped(1)];
+    assert_eq!(sim.exit(1, ExitClass::Stopped), [&removed[..], &all_over].concat());
+
+    let mut sim = with(permanent());
+    sim.begin(1, Request::Terminate);
+    sim.exit(1, ExitClass::Stopped);
+    assert_eq!(sim.machine.state(), SupervisorState::Running, "it can be restarted");
+    assert!(is_over(&sim.begin(1, Request::Remove)));
+
+    let tree = [failed_for_good(1, 0.0), ended(1, End::Failed), stop_begun(TREE), finish(TREE)];
+    assert_eq!(with(permanent()).exit(1, ExitClass::TerminateTree), tree);
+}

@@ -34,6 +34,7 @@ impl Bench {
             give_up_after_pauses: None,
             start_failure: StartFailure::Retry,
             auto_shutdown: AutoShutdown::Never,
+            needs_children: false,
             shutdown_order: ShutdownOrder::Reverse,
             stop_delay: Duration::ZERO,
             bereft: false,

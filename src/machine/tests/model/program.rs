@@ -159,6 +159,8 @@ fn settings(strategy: Strategy, rng: &mut Rng) -> Settings {
             ],
             rng,
         ),
+        // One that ends for good would end the walk.
+        needs_children: false,
         shutdown_order: weighted(
             &[(1, ShutdownOrder::Reverse), (1, ShutdownOrder::Concurrent)],
             rng,
