@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use crate::error::{SpecError, check};
+
 /// The delay before each restart of one child, by the number of its failures in a row.
 ///
 /// Failures are in a row when none of them comes after the child was ready for
@@ -46,15 +48,15 @@ impl Backoff {
     ///
     /// If `first` is zero or above `max`.
     pub fn exponential(first: Duration, max: Duration) -> Self {
-        assert!(
-            !first.is_zero(),
-            "Backoff::exponential: first = 0ns is not allowed; allowed: more than zero"
-        );
-        assert!(
-            first <= max,
-            "Backoff::exponential: first = {first:?} is not allowed; allowed: at most max, which is {max:?}"
-        );
-        Self::new(Delays::Exponential { first, max, factor: 2.0 })
+        sensible(Self::try_exponential(first, max))
+    }
+
+    pub(crate) fn try_exponential(first: Duration, max: Duration) -> Result<Self, SpecError> {
+        let of = || "Backoff::exponential".to_owned();
+        check(!first.is_zero(), of, "first", &first, "more than zero")?;
+        let both = format_args!("{first:?} (and max = {max:?})");
+        check(first <= max, of, "first", &both, "at most max")?;
+        Ok(Self::new(Delays::Exponential { first, max, factor: 2.0 }))
     }
 
     /// These delays, one after the other; the last one repeats.
@@ -63,12 +65,13 @@ impl Backoff {
     ///
     /// If there are none.
     pub fn steps(delays: impl Into<Vec<Duration>>) -> Self {
-        let delays = delays.into();
-        assert!(
-            !delays.is_empty(),
-            "Backoff::steps: delays = [] is not allowed; allowed: at least one"
-        );
-        Self::new(Delays::Steps(delays.into()))
+        sensible(Self::try_steps(delays.into()))
+    }
+
+    pub(crate) fn try_steps(delays: Vec<Duration>) -> Result<Self, SpecError> {
+        let of = || "Backoff::steps".to_owned();
+        check(!delays.is_empty(), of, "delays", &delays, "at least one")?;
+        Ok(Self::new(Delays::Steps(delays.into())))
     }
 
     fn new(delays: Delays) -> Self {
@@ -80,20 +83,21 @@ impl Backoff {
     /// # Panics
     ///
     /// If it is below 1 or not finite, or the delays are not [exponential](Self::exponential).
-    pub fn factor(mut self, by: f64) -> Self {
-        assert!(
-            by.is_finite() && by >= 1.0,
-            "Backoff::factor: factor = {by:?} is not allowed; allowed: 1.0 or more, and finite"
-        );
+    pub fn factor(self, by: f64) -> Self {
+        sensible(self.try_factor(by))
+    }
+
+    pub(crate) fn try_factor(mut self, by: f64) -> Result<Self, SpecError> {
+        let of = || "Backoff::factor".to_owned();
+        let allowed = "1.0 or more, and finite";
+        check(by.is_finite() && by >= 1.0, of, "factor", &by, allowed)?;
         match &mut self.delays {
             Delays::Exponential { factor, .. } => *factor = by,
             Delays::Constant(_) | Delays::Steps(_) => {
-                panic!(
-                    "Backoff::factor: factor = {by:?} is not allowed; allowed: only for exponential delays"
-                )
+                check(false, of, "factor", &by, "only for exponential delays")?;
             }
         }
-        self
+        Ok(self)
     }
 
     /// Makes each delay `d` uniform in `[d, d * (1 + share))`; 0.0 unless set.
@@ -101,13 +105,14 @@ impl Backoff {
     /// # Panics
     ///
     /// If it is not between 0 and 1.
-    pub fn jitter(mut self, share: f64) -> Self {
-        assert!(
-            (0.0..=1.0).contains(&share),
-            "Backoff::jitter: share = {share:?} is not allowed; allowed: between 0.0 and 1.0"
-        );
-        self.jitter = share;
-        self
+    pub fn jitter(self, share: f64) -> Self {
+        sensible(self.try_jitter(share))
+    }
+
+    pub(crate) fn try_jitter(self, share: f64) -> Result<Self, SpecError> {
+        let of = || "Backoff::jitter".to_owned();
+        check((0.0..=1.0).contains(&share), of, "share", &share, "between 0.0 and 1.0")?;
+        Ok(Self { jitter: share, ..self })
     }
 
     /// After this time as a ready child its next failure is the first one again.
@@ -117,13 +122,14 @@ impl Backoff {
     /// # Panics
     ///
     /// If it is zero: no failure would ever be in a row with another.
-    pub fn reset_after(mut self, healthy: Duration) -> Self {
-        assert!(
-            !healthy.is_zero(),
-            "Backoff::reset_after: healthy = 0ns is not allowed; allowed: more than zero"
-        );
-        self.reset_after = Some(healthy);
-        self
+    pub fn reset_after(self, healthy: Duration) -> Self {
+        sensible(self.try_reset_after(healthy))
+    }
+
+    pub(crate) fn try_reset_after(self, healthy: Duration) -> Result<Self, SpecError> {
+        let of = || "Backoff::reset_after".to_owned();
+        check(!healthy.is_zero(), of, "healthy", &healthy, "more than zero")?;
+        Ok(Self { reset_after: Some(healthy), ..self })
     }
 
     /// The delay after this many failures in a row before the latest.
@@ -147,6 +153,11 @@ impl Backoff {
     pub(crate) fn healthy(&self, last_delay: Duration) -> Duration {
         self.reset_after.unwrap_or_else(|| last_delay.max(HEALTHY))
     }
+}
+
+/// A value in the program's own text that makes no sense is a bug to be found at once.
+fn sensible(backoff: Result<Backoff, SpecError>) -> Backoff {
+    backoff.unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Uniform in `[time, time * (1 + share))`.

@@ -1,5 +1,7 @@
 //! One error for each operation.
 
+use std::fmt;
+
 use crate::failure::Failure;
 
 /// A setting that makes no sense: of a [`Spec`](crate::Spec), a [`ChildSpec`](crate::ChildSpec), or a name.
@@ -15,6 +17,20 @@ pub struct SpecError {
     pub value: String,
     /// What it may be.
     pub allowed: &'static str,
+}
+
+/// An error that names the field, the value and what is allowed, unless the value is sensible.
+pub(crate) fn check(
+    sensible: bool,
+    of: impl Fn() -> String,
+    field: &'static str,
+    value: &dyn fmt::Debug,
+    allowed: &'static str,
+) -> Result<(), SpecError> {
+    match sensible {
+        true => Ok(()),
+        false => Err(SpecError { of: of(), field, value: format!("{value:?}"), allowed }),
+    }
 }
 
 /// Why [`Add`](crate::Add) or [`AddAndWait`](crate::AddAndWait) was refused.

@@ -14,11 +14,13 @@ use crate::{failure::Failure, token::ChildToken};
 /// Displays as one line without line breaks, whatever a child's name or panic message holds.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Event {
     /// Names, from the supervisor whose hook or subscriber sees the event down to the one that it
     /// is about: for an event about a child, that child.
     pub path: Vec<String>,
     /// What happened.
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub kind: EventKind,
 }
 
@@ -29,6 +31,7 @@ impl actix::Message for Event {
 /// What happened.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(tag = "kind"))]
 pub enum EventKind {
     /// A child was started for the first time.
     #[non_exhaustive]
@@ -109,12 +112,14 @@ pub enum EventKind {
         /// Its token.
         token: ChildToken,
         /// How long it was gone, from the time when its thread was given up.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::seconds"))]
         after: Duration,
     },
     /// Too much has failed: nothing is restarted until the pause is over. (suture's word for the supervisor's pause; a
     /// child's [`Backoff`](crate::Backoff) has no event.)
     BackoffEntered {
         /// How long the pause is.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::seconds"))]
         pause: Duration,
     },
     /// The pause is over, and what waited is restarted.
@@ -142,6 +147,11 @@ pub enum EventKind {
 /// Why a child is gone for good.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(tag = "end", content = "failure", rename_all = "snake_case")
+)]
 pub enum EndReason {
     /// It said that it is done.
     Finished,

@@ -80,6 +80,21 @@ impl Error for Failure {
 }
 
 impl Failure {
+    /// The name of the variant in a word, for a label: `panic`, `error`, `stopped`, `killed`, `start_timeout`, `unresponsive`,
+    /// `arbiter_stopped` or `limit_reached`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Panic(_) => "panic",
+            Self::Error(_) => "error",
+            Self::Stopped => "stopped",
+            Self::Killed => "killed",
+            Self::StartTimeout(_) => "start_timeout",
+            Self::Unresponsive(_) => "unresponsive",
+            Self::ArbiterStopped => "arbiter_stopped",
+            Self::LimitReached { .. } => "limit_reached",
+        }
+    }
+
     /// The failure that all of this began with: down through [`LimitReached::last`](Self::LimitReached).
     pub fn root_cause(&self) -> &Failure {
         match self {

@@ -41,6 +41,7 @@ pub struct Health;
 /// What [`Health`] tells. Displays as one line: `ready`, or `not ready:` and what is wrong.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct HealthReport {
     /// Whether the tree can do its work.
     pub ready: bool,
@@ -58,6 +59,7 @@ impl HealthReport {
 /// One reason why a tree is not ready. Displays as one line.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Trouble {
     /// Names, from the supervisor that was asked down to the one that this is about.
     pub path: Vec<String>,
@@ -68,6 +70,7 @@ pub struct Trouble {
 /// What is wrong.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Why {
     /// It is not ready yet.
     Starting,
@@ -77,6 +80,7 @@ pub enum Why {
         /// What its last failure was.
         last_failure: Option<Failure>,
         /// When its next incarnation is due, if that is a matter of time.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::time_left_if_any"))]
         next_start: Option<Instant>,
     },
     /// It is on its way to stop: a child, or the supervisor that was asked.
@@ -88,6 +92,7 @@ pub enum Why {
     /// It is a supervisor that restarts nothing until then, with something essential below it.
     Paused {
         /// When it goes on.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::time_left"))]
         until: Instant,
     },
     /// Its thread does not answer.

@@ -13,6 +13,7 @@ use crate::{failure::Failure, token::ChildToken};
 
 /// What kind of child it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum ChildKind {
     /// An Actix actor.
     Actor,
@@ -26,6 +27,7 @@ pub enum ChildKind {
 
 /// Where a child is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum ChildState {
     /// Its incarnation is not ready yet; or its first one has yet to be started, in its turn in a
     /// [group](crate::Strategy).
@@ -43,6 +45,7 @@ pub enum ChildState {
 /// How many children there are, by state and by kind; of those that [`List`](crate::List) lists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ChildCounts {
     /// In [`ChildState::Starting`].
     pub starting: usize,
@@ -93,6 +96,7 @@ impl ChildCounts {
 /// One child, as [`List`](crate::List) tells it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ChildInfo {
     /// What requests about it take.
     pub token: ChildToken,
@@ -110,7 +114,9 @@ pub struct ChildInfo {
     /// the next failure or stop.
     pub failures_in_row: u32,
     /// When its next incarnation is due, if that is a matter of time: of its backoff, or of the supervisor's pause.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::time_left_if_any"))]
     pub next_start: Option<Instant>,
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) addr: AddrRef,
 }
 
@@ -143,12 +149,14 @@ impl fmt::Debug for AddrRef {
 
 /// What a supervisor is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum SupervisorState {
     /// It restarts what fails.
     Running,
     /// It restarts nothing until then: too much had failed.
     Paused {
         /// When it goes on.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::time_left"))]
         until: Instant,
     },
     /// It stops its children, and then itself.
@@ -158,6 +166,7 @@ pub enum SupervisorState {
 /// A supervisor, as [`Status`](crate::Status) tells it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct SupervisorStatus {
     /// Its name.
     pub name: String,
@@ -179,6 +188,7 @@ pub struct SupervisorStatus {
 /// A supervisor and all that is below it, as [`Tree`](crate::Tree) tells it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct TreeNode {
     /// Which child of the supervisor above it is; `None` for the one that was asked.
     pub token: Option<ChildToken>,
@@ -204,6 +214,7 @@ pub(crate) struct Branch {
 /// What a stop has left.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct StopReport {
     /// What did not stop in time and could not be dropped: its thread is still running.
     pub unstopped: Vec<Unstopped>,
@@ -237,6 +248,7 @@ impl fmt::Display for StopReport {
 /// A child that did not stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Unstopped {
     /// Names, from the supervisor that reports down to the child.
     pub path: Vec<String>,

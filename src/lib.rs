@@ -104,6 +104,14 @@
 //! one takes the next message. One that fails is replaced alone. With [`Placement::Dedicated`] they may block: that is what Actix's
 //! `SyncArbiter` is for, without losing a thread at each panic.
 //!
+//! # Features
+//!
+//! | feature | adds |
+//! | --- | --- |
+//! | `serde` | settings can be read from a file, and snapshots, reports and events be written |
+//!
+//! None is on by default, and none changes what a supervisor does.
+//!
 //! # Stopping
 //!
 //! [`Stop`] stops the children one after the other, the last started first, or [all at
@@ -128,6 +136,7 @@
 //! anything about it. A child that may block belongs on [another thread](#threads), and one that may hang has a watchdog
 //! there.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make times of their own"))]
 
 mod backoff;
@@ -145,6 +154,8 @@ mod messages;
 mod picture;
 mod placement;
 mod policy;
+#[cfg(feature = "serde")]
+mod serial;
 mod signals;
 mod spec;
 mod supervisor;
@@ -180,7 +191,8 @@ pub use crate::{
     token::ChildToken,
 };
 
-#[cfg(any(doc, doctest))]
+// Its programs use all features.
+#[cfg(any(doc, all(doctest, feature = "serde")))]
 #[doc = include_str!("../docs/guide.md")]
 pub mod guide {}
 

@@ -12,6 +12,11 @@ use std::time::Duration;
 ///
 /// What *ends* is forgotten: it is no longer listed, and its mailbox closes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum RestartPolicy {
     /// Always restarted. For whatever has to run as long as its supervisor does.
     #[default]
@@ -83,6 +88,11 @@ impl Shutdown {
 /// What becomes of messages to a child that is down: it ended, and its next incarnation does not
 /// start at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum WhileDown {
     /// Keep them; the next incarnation handles them, in order.
     #[default]
@@ -99,6 +109,11 @@ pub enum WhileDown {
 /// [`Temporary`](RestartPolicy::Temporary) does not come back, and one that was
 /// [terminated](crate::Terminate) stays down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum Strategy {
     /// The failed child only. For children that know nothing of each other.
     #[default]
@@ -112,6 +127,11 @@ pub enum Strategy {
 /// What a supervisor does when its failure meter exceeds the threshold, or a child has
 /// [failed for good](crate::ChildSpec::give_up_after).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum OnLimit {
     /// suture's answer: it pauses all restarts for a while. A child that has failed for good ends.
     #[default]
@@ -123,6 +143,11 @@ pub enum OnLimit {
 
 /// What a supervisor does about a child that fails before it was ever ready.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum StartFailure {
     /// It treats that like any failure.
     #[default]
@@ -135,6 +160,11 @@ pub enum StartFailure {
 
 /// Whether a supervisor stops by itself when its [significant](crate::ChildSpec::significant) children have ended; OTP's terms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum AutoShutdown {
     /// It does not.
     #[default]
@@ -147,6 +177,11 @@ pub enum AutoShutdown {
 
 /// In which order a supervisor that stops asks its children.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum ShutdownOrder {
     /// One after the other, the last started first.
     #[default]
@@ -157,6 +192,11 @@ pub enum ShutdownOrder {
 
 /// What a panic of a supervised child means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum OnPanic {
     /// A failure like any other.
     #[default]
@@ -168,6 +208,11 @@ pub enum OnPanic {
 
 /// What is to be done about one failure, by its reason; see [`ChildSpec::decide`](crate::ChildSpec::decide).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum Decision {
     /// The child is restarted, with all that belongs to a restart: meter, pause, backoff, strategy.
     Restart,

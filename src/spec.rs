@@ -8,6 +8,8 @@ use crate::{
     policy::{AutoShutdown, OnLimit, OnPanic, ShutdownOrder, StartFailure, Strategy},
 };
 
+pub(crate) use crate::error::check;
+
 /// Called for each event.
 pub(crate) type EventHook = Arc<dyn Fn(&Event) + Send + Sync>;
 
@@ -34,15 +36,23 @@ pub(crate) type EventHook = Arc<dyn Fn(&Event) + Send + Sync>;
 /// # Ok::<(), actix_supervisor::SpecError>(())
 /// ```
 #[derive(Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct Spec {
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::serial::failure_decay"))]
     pub(crate) failure_decay: Duration,
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::serial::failure_threshold"))]
     pub(crate) failure_threshold: f64,
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::serial::duration"))]
     pub(crate) failure_backoff: Duration,
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::serial::backoff_jitter"))]
     pub(crate) backoff_jitter: f64,
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::serial::duration"))]
     pub(crate) resume_spread: Duration,
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::serial::duration"))]
     pub(crate) shutdown_timeout: Duration,
     pub(crate) propagate_termination: bool,
     pub(crate) jitter_seed: Option<u64>,
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) event_hook: Option<EventHook>,
     pub(crate) strategy: Strategy,
     pub(crate) on_limit: OnLimit,
@@ -50,9 +60,11 @@ pub struct Spec {
     pub(crate) start_failure: StartFailure,
     pub(crate) auto_shutdown: AutoShutdown,
     pub(crate) shutdown_order: ShutdownOrder,
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::serial::duration"))]
     pub(crate) stop_delay: Duration,
     pub(crate) max_children: Option<usize>,
     pub(crate) on_panic: OnPanic,
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::serial::arbiters"))]
     pub(crate) arbiters: Option<usize>,
 }
 
@@ -261,6 +273,10 @@ impl Spec {
     pub(crate) fn check(&self, name: &str) -> Result<(), SpecError> {
         let of = || format!("supervisor {name:?}");
         check(!name.is_empty(), of, "name", &name, "not empty")?;
+        self.check_settings(&of)
+    }
+
+    pub(crate) fn check_settings(&self, of: &dyn Fn() -> String) -> Result<(), SpecError> {
         let decay = self.failure_decay;
         check(!decay.is_zero(), of, "failure_decay", &decay, "more than zero")?;
         let threshold = self.failure_threshold;
@@ -270,20 +286,6 @@ impl Spec {
         let jitter = self.backoff_jitter;
         let sensible = (0.0..=1.0).contains(&jitter);
         check(sensible, of, "backoff_jitter", &jitter, "between 0.0 and 1.0")
-    }
-}
-
-/// An error that names the field, the value and what is allowed, unless the value is sensible.
-pub(crate) fn check(
-    sensible: bool,
-    of: impl Fn() -> String,
-    field: &'static str,
-    value: &dyn fmt::Debug,
-    allowed: &'static str,
-) -> Result<(), SpecError> {
-    match sensible {
-        true => Ok(()),
-        false => Err(SpecError { of: of(), field, value: format!("{value:?}"), allowed }),
     }
 }
 

@@ -17,6 +17,7 @@ async fn each_numbered_example_prints_what_it_says() {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| name(path).starts_with(|first: char| first.is_ascii_digit()))
+        .filter(|path| feature(path).is_none_or(|feature| FEATURES.contains(&&*feature)))
         .collect();
     sources.sort();
     assert!(!sources.is_empty(), "there are none in {}", examples().display());
@@ -34,6 +35,12 @@ async fn each_numbered_example_prints_what_it_says() {
     }
 }
 
+/// Those that are on, of those that an example needs.
+const FEATURES: &[&str] = &[
+    #[cfg(feature = "serde")]
+    "serde",
+];
+
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
 }
@@ -49,9 +56,18 @@ fn built(name: &str) -> PathBuf {
     profile.join("examples").join(format!("{name}{}", env::consts::EXE_SUFFIX))
 }
 
+/// The feature that its command asks for, if it does.
+fn feature(source: &Path) -> Option<String> {
+    let text = fs::read_to_string(source).unwrap();
+    let (_, rest) = text.lines().find_map(|line| line.split_once(" --features "))?;
+    Some(rest.to_owned())
+}
+
 /// The block in the example's own documentation that begins with its command.
 fn promised(source: &Path) -> String {
-    let command = format!("$ cargo run --example {}", name(source));
+    let features = feature(source).map(|feature| format!(" --features {feature}"));
+    let features = features.unwrap_or_default();
+    let command = format!("$ cargo run --example {}{features}", name(source));
     let text = fs::read_to_string(source).unwrap();
     let lines = text.lines().map_while(|line| line.strip_prefix("//!"));
     let lines = lines.map(|line| line.strip_prefix(' ').unwrap_or(line));
