@@ -159,6 +159,8 @@ mod serial;
 mod signals;
 mod spec;
 mod supervisor;
+#[cfg(all(feature = "systemd", unix))]
+mod systemd;
 mod token;
 
 pub use tokio_util::sync::CancellationToken;

@@ -17,30 +17,40 @@ impl Supervisor {
     /// A second signal ends the process at once, with the status that a shell gives to a process which
     /// that signal has killed: 128 + its number.
     ///
-    /// ```no_run
-    /// use actix_supervisor::{CancellationToken, ChildSpec, Failure, Supervisor};
+    /// With the feature `systemd`, and where systemd has started the process, it is told when the tree is
+    /// [ready](crate::Health), in one line what is wrong, that it stops, and, where a watchdog is set, that it is alive: as long as the
+    /// supervisors and the arbiters of all essential children answer.
     ///
-    /// fn main() -> Result<(), Failure> {
+    /// ```no_run
+    /// use std::process::ExitCode;
+    /// use actix_supervisor::{CancellationToken, ChildSpec, ExitCodes, Supervisor};
+    ///
+    /// #[actix_rt::main]
+    /// async fn main() -> ExitCode {
     ///     let server = ChildSpec::service("server", |stop: CancellationToken| async move {
     ///         stop.cancelled().await;
     ///     });
-    ///     let report = actix_rt::System::new().block_on(Supervisor::new("app").child(server).run())?;
-    ///     println!("{report}");
-    ///     Ok(())
+    ///     let root = Supervisor::new("app").child(server.essential(true));
+    ///     ExitCodes::default().of(root.run().await)
     /// }
     /// ```
     ///
     /// # Errors
     ///
-    /// As [`serve`](Self::serve). Returned from `main`, its `Debug` form is printed and the process exits with status 1.
+    /// As [`serve`](Self::serve). [`ExitCodes`](crate::ExitCodes) makes a status of it; returned from `main` as it is, its `Debug` form
+    /// is printed and the process exits with status 1.
     ///
     /// # Panics
     ///
     /// If no Actix system is running on this thread, or the system does not let the process listen for signals.
     pub async fn run(self) -> Result<StopReport, Failure> {
         let watch = actix_rt::spawn(watch(Signals::new(), self.addr()));
+        #[cfg(all(feature = "systemd", unix))]
+        let notifier = crate::systemd::Notifier::start(&self);
         let ended = self.serve().await;
         watch.abort();
+        #[cfg(all(feature = "systemd", unix))]
+        notifier.end(&ended).await;
         if let Err(failure) = &ended {
             panics::log(Level::Error, format_args!("ended by a failure: {failure}"));
         }

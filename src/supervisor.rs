@@ -28,6 +28,8 @@ use actix::{
 
 use log::Level;
 
+#[cfg(all(feature = "systemd", unix))]
+pub(crate) use self::blueprint::Condition;
 use self::{blueprint::Blueprint, shell::Shell};
 use crate::{
     child::{ChildSpec, Link, MAILBOX_CAPACITY, Nested, panics},
@@ -153,6 +155,12 @@ impl Supervisor {
         let ended = self.blueprint.join();
         self.launch(None);
         ended.await.unwrap_or(Err(Failure::Killed))
+    }
+
+    /// Whether the tree is ready, as it changes. For the one at the root.
+    #[cfg(all(feature = "systemd", unix))]
+    pub(crate) fn watch_condition(&self) -> tokio::sync::watch::Receiver<Condition> {
+        self.blueprint.condition.get_or_init(Default::default).subscribe()
     }
 
     fn launch(self, alias: Option<AddressReceiver<Self>>) -> Addr<Self> {

@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     env, fs,
     io::{self, BufRead, BufReader, ErrorKind, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
@@ -213,6 +213,42 @@ fn a_bad_request_is_refused_and_harms_nothing() {
     assert!(webapp.stop().success());
 }
 
+#[test]
+fn a_platform_is_told_whether_it_is_alive_and_ready_and_how_it_has_ended() {
+    let place = Place::new("platform");
+    let webapp = Webapp::start_with(&place, &[("STOP_DELAY", "300")]);
+    eventually("it is ready", || webapp.request("GET", "/readyz", "").is(200));
+    webapp.get("/livez");
+    webapp.signal("TERM");
+    eventually("it is not ready any more", || webapp.request("GET", "/readyz", "").is(503));
+    let Answer::Response(503, health) = webapp.request("GET", "/readyz", "") else {
+        panic!("it has 300 s to be taken out of the load balancer");
+    };
+    assert_eq!(health, json!({ "ready": false, "wrong": ["webapp is stopping"] }));
+    assert!(webapp.post("/documents", "{}").is(201), "who has not noticed yet is served");
+    webapp.signal("TERM");
+    assert_eq!(webapp.wait().code(), Some(143), "the second signal does not wait");
+}
+
+#[test]
+fn the_status_says_what_has_ended_the_process() {
+    let place = Place::new("status");
+    let ended = |name: &str, value: &str| {
+        let output = Command::new(program())
+            .envs([("PORT", "0"), ("RUST_LOG", "off")])
+            .env("DATABASE", place.database())
+            .env(name, value)
+            .output();
+        output.unwrap().status.code()
+    };
+    assert_eq!(ended("DATABASE", "/dev/null/documents"), Some(75), "what it needs is not there");
+    assert_eq!(ended("THRESHOLD", "-1"), Some(78), "refused by a spec");
+    assert_eq!(ended("PORT", "none"), Some(78), "refused by the application");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    assert_eq!(ended("PORT", &port), Some(1), "an error of its own");
+}
+
 /// Runs as many clients at a time, each on a thread, and puts together what was accepted from them.
 fn clients(client: impl Fn(u64) -> Accepted + Sync) -> Accepted {
     thread::scope(|scope| {
@@ -279,14 +315,25 @@ enum Answer {
     CutOff,
 }
 
+impl Answer {
+    fn is(&self, status: u16) -> bool {
+        matches!(self, Answer::Response(is, _) if *is == status)
+    }
+}
+
 impl Webapp {
     fn start(place: &Place) -> Webapp {
+        Self::start_with(place, &[])
+    }
+
+    fn start_with(place: &Place, settings: &[(&str, &str)]) -> Webapp {
         let log =
             fs::OpenOptions::new().create(true).append(true).open(place.0.join("log")).unwrap();
         let mut process = Command::new(program())
             .env("PORT", "0")
             .env("DATABASE", place.database())
             .env("RUST_LOG", "info")
+            .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

@@ -4,8 +4,8 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use actix::Addr;
 use actix_supervisor::{
-    BoxError, CancellationToken, ChildSpec, Kill, List, ServiceActor, Shutdown, Status, Supervisor,
-    Tree,
+    BoxError, CancellationToken, ChildSpec, Health, Kill, List, ServiceActor, Shutdown, Status,
+    Supervisor, Tree,
 };
 use actix_web::{
     App, HttpResponse, HttpServer, Responder, get, post,
@@ -63,6 +63,8 @@ async fn serve(
             .service(get_tree)
             .service(get_events)
             .service(get_health)
+            .service(get_livez)
+            .service(get_readyz)
             .service(post_crash)
     };
     let mut server = HttpServer::new(app)
@@ -133,6 +135,25 @@ async fn get_health(parts: Data<Parts>) -> Result<impl Responder, Refusal> {
     let status = ask("webapp", &parts.root, Status).await?;
     ask("store", &parts.store, Fetch(0)).await??;
     Ok(Json(json!({ "status": "ok", "supervisor": json::state(&status.state) })))
+}
+
+/// Alive is what answers. If it does not, the platform starts the process again.
+#[get("/livez")]
+async fn get_livez(parts: Data<Parts>) -> Result<impl Responder, Refusal> {
+    ask("webapp", &parts.root, Status).await?;
+    Ok(HttpResponse::Ok())
+}
+
+/// Ready is what can do its work. If it cannot, the platform sends its requests elsewhere.
+#[get("/readyz")]
+async fn get_readyz(parts: Data<Parts>) -> Result<impl Responder, Refusal> {
+    let health = ask("webapp", &parts.root, Health).await?;
+    let mut answer = match health.ready {
+        true => HttpResponse::Ok(),
+        false => HttpResponse::ServiceUnavailable(),
+    };
+    let wrong: Vec<_> = health.wrong.iter().map(ToString::to_string).collect();
+    Ok(answer.json(json!({ "ready": health.ready, "wrong": wrong })))
 }
 
 #[derive(Deserialize, Serialize)]

@@ -26,7 +26,11 @@
 //! curl localhost:8080/tree
 //! curl localhost:8080/events
 //! curl localhost:8080/health
+//! curl localhost:8080/livez localhost:8080/readyz    # what a platform asks
 //! ```
+//!
+//! As a process it tells whoever has started it how it has ended, by its status (`ExitCodes`), and takes its settings from the
+//! environment: `PORT`, `DATABASE`, `STOP_DELAY` (seconds) and `THRESHOLD` (failures). `docs/deployment.md` says what they should be.
 
 mod http;
 mod json;
@@ -36,34 +40,65 @@ mod store;
 mod summary;
 mod workers;
 
-use std::{env, error::Error, net::TcpListener, path::PathBuf, time::Duration};
+use std::{env, net::TcpListener, path::PathBuf, process::ExitCode, str::FromStr, time::Duration};
 
-use actix_supervisor::{ChildSpec, Spec, Subscribe, Supervisor, install_panic_hook};
+use actix_supervisor::{
+    BoxError, ChildSpec, ExitCodes, Spec, StartFailure, StopReport, Subscribe, Supervisor,
+    install_panic_hook,
+};
 
 use crate::{recorder::Recorder, store::Store};
 
 const WORKERS: usize = 4;
 
 #[actix::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
     env_logger::init_from_env(env_logger::Env::default().default_filter_or("info"));
     install_panic_hook();
+    match Settings::from_env() {
+        Ok(settings) => ExitCodes::default().of(application(settings).await),
+        // What cannot be read now can be read no better the next time: the status of a bad configuration.
+        Err(error) => ExitCodes::default().other(78).of(Err(error)),
+    }
+}
 
-    let port = env::var("PORT").map_or(Ok(8080), |port| port.parse())?;
-    let database = env::var_os("DATABASE")
-        .map_or_else(|| env::temp_dir().join("actix-supervisor-webapp.sqlite"), PathBuf::from);
+struct Settings {
+    port: u16,
+    database: PathBuf,
+    stop_delay: Duration,
+    threshold: f64,
+}
 
+impl Settings {
+    fn from_env() -> Result<Self, BoxError> {
+        let database = env::var_os("DATABASE")
+            .map_or_else(|| env::temp_dir().join("actix-supervisor-webapp.sqlite"), PathBuf::from);
+        Ok(Self {
+            port: number("PORT", 8080)?,
+            database,
+            stop_delay: Duration::from_secs(number("STOP_DELAY", 0)?),
+            threshold: number("THRESHOLD", 10.0)?,
+        })
+    }
+}
+
+fn number<N: FromStr<Err: std::fmt::Display>>(name: &str, default: N) -> Result<N, BoxError> {
+    let Ok(value) = env::var(name) else { return Ok(default) };
+    value.parse().map_err(|error| format!("{name}={value}: {error}").into())
+}
+
+async fn application(settings: Settings) -> Result<StopReport, BoxError> {
     // Opened once, here: like a child's mailbox, the socket outlives every incarnation of the server. Clients that connect
     // while none is running wait in its queue and are not refused.
-    let socket = TcpListener::bind(("127.0.0.1", port))?;
+    let socket = TcpListener::bind(("127.0.0.1", settings.port))?;
     announce(&socket)?;
 
     // Every address is good from here on, before anything runs. So the parts are told of each other once, and no part has
     // to ask where another one is after a crash.
     let recorder = Recorder::spec();
-    let store = Store::spec(database);
+    let store = Store::spec(settings.database.clone());
     let (workers, pool) = workers::pool(WORKERS, &store.addr())?;
-    let root = Supervisor::with_spec("webapp", patience())?;
+    let root = Supervisor::with_spec("webapp", patience(&settings))?;
     let parts = http::Parts {
         root: root.addr(),
         recorder: recorder.addr(),
@@ -73,28 +108,34 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     root.addr().do_send(Subscribe(recorder.addr().recipient()));
 
-    let report = root
+    // What no request can be answered without: the platform sends none while one of them is missing.
+    let root = root
         .child(recorder)
-        .child(store)
-        .child(ChildSpec::supervisor(workers))
-        .child(http::service(parts, socket))
-        .run()
-        .await?;
+        .child(store.essential(true))
+        .child(ChildSpec::supervisor(workers).essential(true))
+        .child(http::service(parts, socket).essential(true));
+    announce_stop(&root);
+    Ok(root.run().await?)
+}
 
-    if report.is_clean() {
-        Ok(())
-    } else {
-        Err(format!("left behind: {:?}", report.unstopped).into())
+/// The platform has to give at least as long before it kills: `terminationGracePeriodSeconds`, `TimeoutStopSec`.
+fn announce_stop(root: &Supervisor) {
+    match root.worst_case_stop() {
+        Some(time) => log::info!("a stop takes {time:?} at most"),
+        None => log::warn!("a stop may take for ever"),
     }
 }
 
 /// A client waits [`refusal::LIMIT`] for its answer. The pause after too many failures is shorter than that, so that even a
 /// request that arrives in a pause is answered, after it.
-fn patience() -> Spec {
+fn patience(settings: &Settings) -> Spec {
     Spec::default()
-        .failure_threshold(10.0)
+        .failure_threshold(settings.threshold)
         .failure_decay(Duration::from_secs(10))
         .failure_backoff(Duration::from_secs(3))
+        // What cannot start at all ends the process, and the platform tries again later, elsewhere.
+        .start_failure(StartFailure::Escalate)
+        .stop_delay(settings.stop_delay)
 }
 
 #[expect(clippy::print_stdout, reason = "whoever asked for port 0 reads here which one it is")]

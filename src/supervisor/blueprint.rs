@@ -35,7 +35,18 @@ pub(super) struct Blueprint {
     pub(super) spec: Spec,
     pub(super) addr: Addr<Supervisor>,
     pub(super) bus: Arc<Bus>,
+    /// For whoever watches it.
+    #[cfg(all(feature = "systemd", unix))]
+    pub(super) condition: std::sync::OnceLock<tokio::sync::watch::Sender<Condition>>,
     plan: Mutex<Plan>,
+}
+
+/// What a platform is told of a tree.
+#[cfg(all(feature = "systemd", unix))]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Condition {
+    pub(crate) is_ready: bool,
+    pub(crate) is_stopping: bool,
 }
 
 /// What changes.
@@ -78,7 +89,15 @@ pub(super) struct Declared {
 impl Blueprint {
     pub(super) fn new(name: String, spec: Spec, addr: Addr<Supervisor>) -> Self {
         let bus = Arc::new(Bus::new(Arc::from(name), spec.event_hook.clone()));
-        Self { id: token::next_supervisor(), spec, addr, bus, plan: Mutex::default() }
+        Self {
+            id: token::next_supervisor(),
+            spec,
+            addr,
+            bus,
+            #[cfg(all(feature = "systemd", unix))]
+            condition: Default::default(),
+            plan: Mutex::default(),
+        }
     }
 
     pub(super) fn plan(&self) -> MutexGuard<'_, Plan> {

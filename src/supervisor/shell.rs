@@ -427,6 +427,8 @@ impl Shell {
             panics::discard(latest);
         }
         self.tell_standing(ctx);
+        #[cfg(all(feature = "systemd", unix))]
+        self.tell_condition();
         self.set_timer(ctx);
     }
 
@@ -440,6 +442,15 @@ impl Shell {
         if let Some(scope) = child::current(ctx) {
             scope.standing(standing);
         }
+    }
+
+    #[cfg(all(feature = "systemd", unix))]
+    fn tell_condition(&self) {
+        let Some(told) = self.blueprint.condition.get() else { return };
+        let is_stopping = self.machine.is_leaving()
+            || self.machine.state() == crate::info::SupervisorState::Stopping;
+        let now = super::Condition { is_ready: self.machine.is_ready(), is_stopping };
+        told.send_if_modified(|last| mem::replace(last, now) != now);
     }
 
     /// The last step but one: what ran on threads of this supervisor's own is gone, and so are the threads, or soon.

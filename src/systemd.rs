@@ -1,0 +1,192 @@
+//! What `run` tells systemd: that the tree is ready, what is wrong, that it stops, and that it is alive.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use actix::Addr;
+use actix_rt::task::{JoinHandle, spawn_blocking};
+use log::Level;
+use sd_notify::NotifyState;
+use tokio::{sync::watch, time::timeout};
+
+use crate::{
+    child::panics,
+    failure::Failure,
+    health::{Health, HealthReport},
+    info::StopReport,
+    supervisor::{Condition, Supervisor},
+};
+
+/// How often a tree in which something is wrong is asked what that is by now.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long the last word to systemd may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Talks to systemd, while a tree runs, where that is what has started the process.
+pub(crate) struct Notifier(Option<JoinHandle<()>>);
+
+impl Notifier {
+    pub(crate) fn start(root: &Supervisor) -> Self {
+        if std::env::var_os("NOTIFY_SOCKET").is_none() {
+            return Self(None);
+        }
+        let condition = root.watch_condition();
+        let teller = Teller { root: root.addr(), said: Said::default(), watchdog: Watchdog::new() };
+        Self(Some(actix_rt::spawn(teller.tell_all(condition))))
+    }
+
+    /// The tree has ended: that is what systemd shows from now on.
+    pub(crate) async fn end(self, ended: &Result<StopReport, Failure>) {
+        let Some(task) = self.0 else { return };
+        task.abort();
+        let status = match ended {
+            Ok(report) => one_line(&report.to_string()),
+            Err(failure) => one_line(&format!("ended by a failure: {failure}")),
+        };
+        let told = say(vec![Word::Stopping, Word::Status(status)]);
+        let _ = timeout(PATIENCE, told).await;
+    }
+}
+
+/// What has been said already.
+#[derive(Default)]
+struct Said {
+    ready: bool,
+    stopping: bool,
+    status: String,
+}
+
+struct Teller {
+    root: Addr<Supervisor>,
+    said: Said,
+    watchdog: Option<Watchdog>,
+}
+
+impl Teller {
+    async fn tell_all(mut self, mut condition: watch::Receiver<Condition>) {
+        loop {
+            let now = *condition.borrow_and_update();
+            self.tell_condition(now).await;
+            let Some(is_well) = self.tell_health(now).await else { return };
+            let look = if is_well { None } else { Some(LOOK) };
+            let next = look.into_iter().chain(self.watchdog.as_ref().map(Watchdog::due_in)).min();
+            let changed = condition.changed();
+            let is_over = match next {
+                Some(time) => matches!(timeout(time, changed).await, Ok(Err(_))),
+                None => changed.await.is_err(),
+            };
+            if is_over {
+                return;
+            }
+        }
+    }
+
+    /// What cannot wait for an answer of anybody.
+    async fn tell_condition(&mut self, now: Condition) {
+        let mut words = Vec::new();
+        if now.is_ready && !self.said.ready {
+            self.said.ready = true;
+            words.push(Word::Ready);
+        }
+        if now.is_stopping && !self.said.stopping {
+            self.said.stopping = true;
+            words.push(Word::Stopping);
+        }
+        say(words).await;
+    }
+
+    /// What is wrong, and that all that has to answers does. Returns whether all is well; `None` when the tree has ended.
+    async fn tell_health(&mut self, now: Condition) -> Option<bool> {
+        let health = self.root.send(Health).await.ok()?;
+        let mut words = Vec::new();
+        let status = status(&health, now);
+        if status != self.said.status {
+            self.said.status.clone_from(&status);
+            words.push(Word::Status(status));
+        }
+        let is_due = self.watchdog.as_mut().is_some_and(Watchdog::is_due);
+        if is_due && health.is_responsive() {
+            words.push(Word::Watchdog);
+        }
+        say(words).await;
+        Some(health.ready)
+    }
+}
+
+fn status(health: &HealthReport, now: Condition) -> String {
+    if now.is_stopping { "stopping".to_owned() } else { one_line(&health.to_string()) }
+}
+
+/// A line break would begin another word of the protocol.
+fn one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
+/// When systemd wants to hear that the process is alive.
+struct Watchdog {
+    /// A third of what it waits for: one word may come late.
+    period: Duration,
+    due: Instant,
+}
+
+impl Watchdog {
+    fn new() -> Option<Self> {
+        let limit = sd_notify::watchdog_enabled().filter(|limit| !limit.is_zero())?;
+        Some(Self { period: limit / 3, due: now() })
+    }
+
+    fn due_in(&self) -> Duration {
+        self.due.saturating_duration_since(now())
+    }
+
+    /// Whether it is to be told now; if so, the next time is later.
+    fn is_due(&mut self) -> bool {
+        let is_due = self.due <= now();
+        if is_due {
+            self.due = now() + self.period;
+        }
+        is_due
+    }
+}
+
+/// systemd's clock, which nobody pauses.
+#[expect(clippy::disallowed_methods, reason = "systemd waits on the real clock")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+enum Word {
+    Ready,
+    Status(String),
+    Stopping,
+    Watchdog,
+}
+
+/// Not on this thread: it would be blocked for as long as systemd does not listen.
+async fn say(words: Vec<Word>) {
+    if words.is_empty() {
+        return;
+    }
+    let told = spawn_blocking(move || {
+        let states: Vec<_> = words.iter().map(Word::state).collect();
+        sd_notify::notify(&states)
+    });
+    let failed: Option<io::Error> = told.await.ok().and_then(Result::err);
+    if let Some(error) = failed {
+        panics::log(Level::Warn, format_args!("systemd cannot be told: {error}"));
+    }
+}
+
+impl Word {
+    fn state(&self) -> NotifyState<'_> {
+        match self {
+            Self::Ready => NotifyState::Ready,
+            Self::Status(line) => NotifyState::Status(line),
+            Self::Stopping => NotifyState::Stopping,
+            Self::Watchdog => NotifyState::Watchdog,
+        }
+    }
+}
