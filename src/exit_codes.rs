@@ -22,7 +22,7 @@ use crate::{
 /// | 78 | a [`SpecError`](crate::SpecError): the configuration is bad, and will be so the next time | `EX_CONFIG` |
 ///
 /// So a platform can be told to start a process again after 70 and 75, and not after 78: see
-/// [the deployment page](https://docs.rs/actix-supervisor/latest/actix_supervisor/deployment/). A second signal ends it with [128 + its number](crate::Supervisor::run).
+/// [deployment](https://docs.rs/actix-supervisor/latest/actix_supervisor/deployment/). A second signal ends it with [128 + its number](crate::Supervisor::run).
 ///
 /// ```no_run
 /// use std::process::ExitCode;

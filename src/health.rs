@@ -18,19 +18,20 @@ use crate::failure::Failure;
 /// [`Why::Unresponsive`].
 ///
 /// ```
-/// use actix_supervisor::{ChildSpec, Health, RestartPolicy, Spec, Supervisor};
-/// use actix_supervisor::CancellationToken;
+/// use actix::prelude::*;
+/// use actix_supervisor::{AddAndWait, ChildSpec, Health, Supervisor, Terminate};
+/// # struct Store;
+/// # impl Actor for Store { type Context = Context<Self>; }
 ///
 /// # actix_rt::System::new().block_on(async {
-/// let store = ChildSpec::service("store", |_: CancellationToken| async { Err("the disk is full") })
-///     .restart(RestartPolicy::Temporary)
-///     .essential(true);
-/// let root = Supervisor::with_spec("app", Spec::default())?.child(store).start();
+/// let root = Supervisor::new("app").start();
+/// let store = ChildSpec::actor("store", |_| Store).essential(true);
+/// let store = root.send(AddAndWait(store)).await??;
+/// assert!(root.send(Health).await?.ready);
 ///
-/// # actix_rt::task::yield_now().await;
+/// root.send(Terminate(store.token())).await??;
 /// let health = root.send(Health).await?;
-/// assert!(!health.ready);
-/// assert_eq!(health.to_string(), "not ready: app/store has failed for good: the disk is full");
+/// assert_eq!(health.to_string(), "not ready: app/store was stopped on request");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```

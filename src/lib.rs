@@ -202,6 +202,10 @@ pub mod guide {}
 #[doc = include_str!("../docs/tuning.md")]
 pub mod tuning {}
 
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../docs/deployment.md")]
+pub mod deployment {}
+
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}

@@ -1,7 +1,7 @@
 //! What systemd is told, by a real process that it has started: here a Unix datagram socket stands in its place. The process is
 //! this very program, told to run one hidden test, and what it is to do it reads from its standard input.
 
-#![cfg(all(unix, feature = "systemd"))]
+#![cfg(unix)]
 #![allow(missing_docs, reason = "a test binary has no public API")]
 
 use std::{

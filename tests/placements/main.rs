@@ -4,6 +4,7 @@
 
 mod dead;
 mod exits;
+mod health;
 mod mailboxes;
 mod moving;
 mod nested;
