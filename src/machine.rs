@@ -16,7 +16,7 @@ mod protocol;
 mod requests;
 mod standing;
 mod stop;
-#[cfg(test)]
+#[cfg(any(test, machine_fuzz))]
 mod tests;
 mod view;
 mod watch;
@@ -29,6 +29,8 @@ pub(crate) use self::protocol::{
     Action, Elsewhere, End, Forced, Input, Listed, Progress, Refusal, Request, Settings, Settled,
     Standing, StopCause, Terms, Wait,
 };
+#[cfg(machine_fuzz)]
+pub(crate) use self::tests::fuzz;
 use self::{
     child::{Slot, State, Then},
     children::Children,

@@ -1,8 +1,10 @@
 //! The machine under a simulated clock: whole lists of actions, whole states, and no sleep.
 
+mod dice;
 mod elsewhere;
 mod endings;
 mod exits;
+pub(crate) mod fuzz;
 mod lives;
 mod matrix;
 mod model;

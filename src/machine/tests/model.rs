@@ -18,7 +18,10 @@ mod watch;
 
 use std::env;
 
+use fastrand::Rng;
+
 use self::{program::Program, side_by_side::SideBySide};
+use super::dice::Dice;
 use crate::policy::Strategy;
 
 /// A million together.
@@ -35,14 +38,24 @@ fn walk(strategy: Strategy) {
     let mut steps_left = from_env("SUPERVISOR_WALK_STEPS", STEPS);
     let mut seed = from_env("SUPERVISOR_WALK_SEED", 0);
     while steps_left > 0 {
-        let program = Program::random(seed, strategy);
-        if let Err(difference) = SideBySide::run(&program) {
-            let program = program.shrunk(|program| SideBySide::run(program).is_err());
-            let shrunk = SideBySide::run(&program).expect_err("it failed before");
-            panic!("{strategy:?}, seed {seed}: {difference}\n\nshrunk: {shrunk}\n\n{program}");
-        }
+        let dice = Dice::Seeded(Rng::with_seed(3 * seed + strategy as u64));
+        let program = Program::random(strategy, dice);
+        run(&program, &format!("seed {seed}"));
         steps_left = steps_left.saturating_sub(program.steps.len() as u64);
         seed += 1;
+    }
+}
+
+/// The walk that these bytes stand for.
+pub(super) fn take(bytes: &[u8], strategy: Strategy) {
+    run(&Program::random(strategy, Dice::Given(bytes)), "these bytes");
+}
+
+fn run(program: &Program, from: &str) {
+    if let Err(difference) = SideBySide::run(program) {
+        let program = program.clone().shrunk(|program| SideBySide::run(program).is_err());
+        let shrunk = SideBySide::run(&program).expect_err("it failed before");
+        panic!("{from}: {difference}\n\nshrunk: {shrunk}\n\n{program}");
     }
 }
 

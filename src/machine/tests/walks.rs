@@ -1,6 +1,7 @@
 //! Random walks: whatever happens, in whatever order, the invariants hold after every step, and what
 //! was begun comes to its end.
 
+mod thrown;
 mod world;
 
 use proptest::{
@@ -10,7 +11,7 @@ use proptest::{
 };
 
 use self::world::World;
-use super::*;
+use super::{dice::Dice, *};
 
 /// One step. Children and incarnations are picked by a number from those that there are.
 #[derive(Clone, Copy, Debug)]
@@ -160,6 +161,10 @@ fn step() -> impl Generator<Value = Step> {
     ]
 }
 
+fn steps() -> impl Generator<Value = Vec<Step>> {
+    vec(step(), 1..80)
+}
+
 fn any_settings() -> impl Generator<Value = Settings> {
     let thresholds = proptest::sample::select(&[0.0, 1.0, 2.5, 5.0][..]);
     let spreads = proptest::sample::select(&[0, 10][..]);
@@ -189,11 +194,8 @@ proptest! {
     #![proptest_config(cases(5_000))]
 
     #[test]
-    fn the_invariants_hold_after_every_step(settings in any_settings(), steps in vec(step(), 1..80)) {
-        let mut world = World::new(settings);
-        for step in steps {
-            world.take(step);
-        }
+    fn the_invariants_hold_after_every_step(settings in any_settings(), steps in steps()) {
+        walk(settings, steps);
     }
 }
 
@@ -204,37 +206,63 @@ proptest! {
     #[test]
     fn after_a_stop_the_end_comes(
         settings in any_settings(),
-        steps in vec(step(), 1..60),
+        steps in steps(),
         deaf in any::<bool>(),
         stuck in any::<bool>(),
     ) {
-        let mut world = World::new(settings);
-        for step in steps {
-            world.take(step);
-        }
-        if stuck {
-            world.get_stuck();
-        }
-        world.take(Step::Stop);
-        world.run_down(deaf);
-        world.expect_finished();
+        walk_and_stop(settings, steps, deaf, stuck);
     }
 
     #[test]
     fn without_a_stop_everybody_who_is_wanted_is_up_in_the_end(
         settings in any_settings(),
-        steps in vec(step(), 1..60),
+        steps in steps(),
     ) {
-        let mut world = World::new(settings);
-        for step in steps {
-            match step {
-                Step::Stop | Step::Kill => {}
-                Step::Exit { exit: ExitClass::TerminateTree, .. } => {}
-                step => world.take(step),
-            }
-        }
-        world.go_on();
-        world.run_down(false);
-        world.expect_all_up();
+        walk_and_go_on(settings, steps);
     }
+}
+
+fn walk(settings: Settings, steps: Vec<Step>) -> World {
+    let mut world = World::new(settings);
+    steps.into_iter().for_each(|step| world.take(step));
+    world
+}
+
+fn walk_and_stop(settings: Settings, steps: Vec<Step>, deaf: bool, stuck: bool) {
+    let mut world = walk(settings, steps);
+    if stuck {
+        world.get_stuck();
+    }
+    world.take(Step::Stop);
+    world.run_down(deaf);
+    world.expect_finished();
+}
+
+fn walk_and_go_on(settings: Settings, mut steps: Vec<Step>) {
+    steps.retain(|step| match step {
+        Step::Stop | Step::Kill => false,
+        Step::Exit { exit, .. } => *exit != ExitClass::TerminateTree,
+        _ => true,
+    });
+    let mut world = walk(settings, steps);
+    world.go_on();
+    world.run_down(false);
+    world.expect_all_up();
+}
+
+/// The walk that these bytes stand for.
+pub(super) fn take(bytes: &[u8]) {
+    let dice = &mut Dice::Given(bytes);
+    walk(thrown::settings(dice), thrown::steps(dice));
+}
+
+pub(super) fn take_and_stop(bytes: &[u8]) {
+    let dice = &mut Dice::Given(bytes);
+    let (deaf, stuck) = (dice.one_in(2), dice.one_in(2));
+    walk_and_stop(thrown::settings(dice), thrown::steps(dice), deaf, stuck);
+}
+
+pub(super) fn take_and_go_on(bytes: &[u8]) {
+    let dice = &mut Dice::Given(bytes);
+    walk_and_go_on(thrown::settings(dice), thrown::steps(dice));
 }

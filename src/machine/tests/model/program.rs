@@ -1,10 +1,11 @@
 //! A walk, written down: what happens to a supervisor, and nothing of what it does about it.
 
-use std::{fmt, time::Duration};
+use std::{fmt, ops::Range, time::Duration};
 
-use fastrand::Rng;
-
-use super::deal::{Deal, Delays};
+use super::{
+    super::dice::{Dice, weighted},
+    deal::{Deal, Delays},
+};
 use crate::{
     info::ChildKind,
     machine::{Request, Settings},
@@ -74,13 +75,13 @@ pub(super) struct Program {
 }
 
 impl Program {
-    pub(super) fn random(seed: u64, strategy: Strategy) -> Self {
-        let mut rng = Rng::with_seed(3 * seed + strategy as u64);
-        let settings = settings(strategy, &mut rng);
-        let declared = (0..rng.usize(0..5)).map(|_| deal(&mut rng)).collect();
+    pub(super) fn random(strategy: Strategy, mut dice: Dice<'_>) -> Self {
+        let dice = &mut dice;
+        let settings = settings(strategy, dice);
+        let declared = (0..dice.throw(0..5)).map(|_| deal(dice)).collect();
         // What ends a supervisor is rare in most programs, and common in some.
-        let calm = rng.u8(0..4) > 0;
-        let steps = (0..rng.usize(1..150)).map(|_| step(calm, &mut rng)).collect();
+        let calm = !dice.one_in(4);
+        let steps = (0..dice.throw(1..150)).map(|_| step(calm, dice)).collect();
         Self { settings, declared, steps }
     }
 
@@ -120,117 +121,104 @@ impl fmt::Display for Program {
     }
 }
 
-/// A share of all that may come out, by weight.
-fn weighted<T: Copy>(choices: &[(u32, T)], rng: &mut Rng) -> T {
-    let all = choices.iter().map(|&(weight, _)| weight).sum();
-    let mut at = rng.u32(0..all);
-    for &(weight, choice) in choices {
-        match at.checked_sub(weight) {
-            Some(rest) => at = rest,
-            None => return choice,
-        }
-    }
-    unreachable!()
-}
-
 /// Times are few and round, so that many things happen at one instant.
-fn halves(halves: impl std::ops::RangeBounds<u64>, rng: &mut Rng) -> Duration {
-    Duration::from_millis(500 * rng.u64(halves))
+fn halves(halves: Range<u64>, dice: &mut Dice<'_>) -> Duration {
+    Duration::from_millis(500 * dice.throw(halves))
 }
 
-fn settings(strategy: Strategy, rng: &mut Rng) -> Settings {
+fn settings(strategy: Strategy, dice: &mut Dice<'_>) -> Settings {
     Settings {
-        decay: halves(1..20, rng),
-        threshold: weighted(&[(1, 0.0), (2, 1.0), (2, 2.5), (2, 5.0)], rng),
-        pause: halves(0..20, rng),
+        decay: halves(1..20, dice),
+        threshold: weighted(&[(1, 0.0), (2, 1.0), (2, 2.5), (2, 5.0)], dice),
+        pause: halves(0..20, dice),
         jitter: 0.0,
         // Whatever is in the queue, its parts are whole milliseconds.
-        spread: Duration::from_millis(weighted(&[(1, 0), (1, 27_720)], rng)),
+        spread: Duration::from_millis(weighted(&[(1, 0), (1, 27_720)], dice)),
         seed: 0,
         strategy,
-        on_limit: weighted(&[(3, OnLimit::Backoff), (1, OnLimit::Escalate)], rng),
-        give_up_after_pauses: weighted(&[(3, None), (1, Some(1)), (1, Some(2))], rng),
-        start_failure: weighted(&[(4, StartFailure::Retry), (1, StartFailure::Escalate)], rng),
+        on_limit: weighted(&[(3, OnLimit::Backoff), (1, OnLimit::Escalate)], dice),
+        give_up_after_pauses: weighted(&[(3, None), (1, Some(1)), (1, Some(2))], dice),
+        start_failure: weighted(&[(4, StartFailure::Retry), (1, StartFailure::Escalate)], dice),
         auto_shutdown: weighted(
             &[
                 (2, AutoShutdown::Never),
                 (1, AutoShutdown::AnySignificant),
                 (1, AutoShutdown::AllSignificant),
             ],
-            rng,
+            dice,
         ),
         // One that ends for good would end the walk.
         needs_children: false,
         shutdown_order: weighted(
             &[(1, ShutdownOrder::Reverse), (1, ShutdownOrder::Concurrent)],
-            rng,
+            dice,
         ),
-        stop_delay: weighted(&[(2, Duration::ZERO), (1, halves(1..8, rng))], rng),
+        stop_delay: weighted(&[(2, Duration::ZERO), (1, halves(1..8, dice))], dice),
         bereft: false,
     }
 }
 
-fn deal(rng: &mut Rng) -> Deal {
+fn deal(dice: &mut Dice<'_>) -> Deal {
     use RestartPolicy::{Permanent, Temporary, Transient};
-    let limit = Shutdown::Timeout(halves(0..8, rng));
-    let doubling = Delays::Doubling { first: halves(1..4, rng), max: halves(4..30, rng) };
-    let steps = Delays::Steps([halves(0..3, rng), halves(0..8, rng), halves(0..30, rng)]);
+    let limit = Shutdown::Timeout(halves(0..8, dice));
+    let doubling = Delays::Doubling { first: halves(1..4, dice), max: halves(4..30, dice) };
+    let steps = Delays::Steps([halves(0..3, dice), halves(0..8, dice), halves(0..30, dice)]);
     Deal {
-        policy: weighted(&[(5, Permanent), (2, Transient), (1, Temporary)], rng),
-        shutdown: weighted(&[(4, limit), (1, Shutdown::Kill), (1, Shutdown::Infinite)], rng),
-        start_timeout: weighted(&[(2, None), (1, Some(halves(1..8, rng)))], rng),
+        policy: weighted(&[(5, Permanent), (2, Transient), (1, Temporary)], dice),
+        shutdown: weighted(&[(4, limit), (1, Shutdown::Kill), (1, Shutdown::Infinite)], dice),
+        start_timeout: weighted(&[(2, None), (1, Some(halves(1..8, dice)))], dice),
         kind: weighted(
             &[(2, ChildKind::Actor), (1, ChildKind::Supervisor), (2, ChildKind::Blocking)],
-            rng,
+            dice,
         ),
         delays: weighted(
             &[
                 (4, None),
-                (1, Some(Delays::Constant(halves(0..6, rng)))),
+                (1, Some(Delays::Constant(halves(0..6, dice)))),
                 (1, Some(doubling)),
                 (1, Some(steps)),
             ],
-            rng,
+            dice,
         ),
-        reset_after: weighted(&[(2, None), (1, Some(halves(1..10, rng)))], rng),
-        give_up_after: weighted(&[(4, None), (1, Some(rng.u32(1..4)))], rng),
-        significant: rng.u8(0..3) == 0,
-        essential: rng.u8(0..3) == 0,
+        reset_after: weighted(&[(2, None), (1, Some(halves(1..10, dice)))], dice),
+        give_up_after: weighted(&[(4, None), (1, Some(dice.throw(1..4) as u32))], dice),
+        significant: dice.one_in(3),
+        essential: dice.one_in(3),
     }
 }
 
-fn exit(rng: &mut Rng) -> ExitClass {
+fn exit(dice: &mut Dice<'_>) -> ExitClass {
     use ExitClass::{Failed, Finished, Stopped, TerminateTree};
-    weighted(&[(60, Failed), (16, Stopped), (4, Finished), (1, TerminateTree)], rng)
+    weighted(&[(60, Failed), (16, Stopped), (4, Finished), (1, TerminateTree)], dice)
 }
 
-fn decision(rng: &mut Rng) -> Option<Decision> {
+fn decision(dice: &mut Dice<'_>) -> Option<Decision> {
     use Decision::{End, Escalate, Restart};
-    weighted(&[(24, None), (4, Some(Restart)), (2, Some(End)), (1, Some(Escalate))], rng)
+    weighted(&[(24, None), (4, Some(Restart)), (2, Some(End)), (1, Some(Escalate))], dice)
 }
 
-fn request(rng: &mut Rng) -> Request {
+fn request(dice: &mut Dice<'_>) -> Request {
     use Request::{Kill, Remove, Renew, Restart, Terminate};
-    weighted(&[(3, Remove), (6, Restart), (1, Renew), (4, Terminate), (3, Kill)], rng)
+    weighted(&[(3, Remove), (6, Restart), (1, Renew), (4, Terminate), (3, Kill)], dice)
 }
 
-fn step(calm: bool, rng: &mut Rng) -> Step {
-    let pick = rng.u8(..);
-    match rng.u8(0..100) {
-        0..10 => Step::Add { deal: deal(rng), on_trial: rng.u8(0..3) == 0 },
+fn step(calm: bool, dice: &mut Dice<'_>) -> Step {
+    let pick = dice.byte();
+    match dice.throw(0..100) {
+        0..10 => Step::Add { deal: deal(dice), on_trial: dice.one_in(3) },
         10..32 => Step::Ready { pick },
-        32..48 => Step::Exit { pick, exit: exit(rng), decision: decision(rng) },
-        48..64 => Step::Obey { pick, exit: exit(rng), decision: decision(rng) },
-        64..67 => Step::Stale { pick, exit: weighted(&[(1, None), (2, Some(exit(rng)))], rng) },
-        67..78 => Step::Request { pick, request: request(rng) },
-        78..80 => Step::Replace { pick, deal: deal(rng) },
-        80..86 => Step::Pass { time: halves(0..8, rng) },
-        86..89 => Step::Late { time: halves(0..40, rng) },
+        32..48 => Step::Exit { pick, exit: exit(dice), decision: decision(dice) },
+        48..64 => Step::Obey { pick, exit: exit(dice), decision: decision(dice) },
+        64..67 => Step::Stale { pick, exit: weighted(&[(1, None), (2, Some(exit(dice)))], dice) },
+        67..78 => Step::Request { pick, request: request(dice) },
+        78..80 => Step::Replace { pick, deal: deal(dice) },
+        80..86 => Step::Pass { time: halves(0..8, dice) },
+        86..89 => Step::Late { time: halves(0..40, dice) },
         89..98 => Step::Due,
-        98 if calm || rng.bool() => Step::Resume,
+        98 if calm || dice.one_in(2) => Step::Resume,
         98 => Step::Stop,
-        _ if calm && rng.u8(0..4) > 0 => Step::Due,
-        _ if rng.bool() => Step::Stop,
+        _ if calm && !dice.one_in(4) => Step::Due,
+        _ if dice.one_in(2) => Step::Stop,
         _ => Step::Kill,
     }
 }

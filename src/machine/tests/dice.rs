@@ -1,0 +1,53 @@
+//! What a program is made from: a seed, or bytes that a fuzzer varies.
+
+use std::ops::Range;
+
+use fastrand::Rng;
+
+pub(super) enum Dice<'a> {
+    Seeded(Rng),
+    /// Each throw takes as many of them as it needs. When there are none left, all throws are the lowest.
+    Given(&'a [u8]),
+}
+
+impl Dice<'_> {
+    /// One of these.
+    pub(super) fn throw(&mut self, range: Range<u64>) -> u64 {
+        match self {
+            Self::Seeded(rng) => rng.u64(range),
+            Self::Given(bytes) => {
+                let sides = range.end - range.start;
+                let mut thrown = 0;
+                let mut most = 1;
+                while most < sides {
+                    let byte = bytes.split_off_first().copied().unwrap_or_default();
+                    thrown = thrown << 8 | u64::from(byte);
+                    most <<= 8;
+                }
+                range.start + thrown % sides
+            }
+        }
+    }
+
+    pub(super) fn byte(&mut self) -> u8 {
+        self.throw(0..256) as u8
+    }
+
+    /// Whether one in so many comes up.
+    pub(super) fn one_in(&mut self, sides: u64) -> bool {
+        self.throw(0..sides) == 0
+    }
+}
+
+/// A share of all that may come out, by weight.
+pub(super) fn weighted<T: Copy>(choices: &[(u64, T)], dice: &mut Dice<'_>) -> T {
+    let all = choices.iter().map(|&(weight, _)| weight).sum();
+    let mut at = dice.throw(0..all);
+    for &(weight, choice) in choices {
+        match at.checked_sub(weight) {
+            Some(rest) => at = rest,
+            None => return choice,
+        }
+    }
+    unreachable!()
+}
