@@ -180,7 +180,7 @@ fn health_tells_what_is_wrong() {
 
 #[test]
 fn a_report_names_what_was_left_behind() {
-    assert_eq!(json(&StopReport::default()), json!({"unstopped": []}));
+    assert_eq!(json(&StopReport::default()), json!({"unstopped": [], "threads": 0}));
 }
 
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
