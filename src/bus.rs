@@ -8,6 +8,7 @@ use log::Level;
 use crate::{
     child::panics,
     event::{Event, EventKind},
+    record,
     spec::EventHook,
 };
 
@@ -63,6 +64,13 @@ impl Bus {
         }
     }
 
+    /// Its name and those above it, from the root on.
+    pub(crate) fn path(&self) -> String {
+        let mut names: Vec<&str> = self.way_up().map(|bus| &*bus.name).collect();
+        names.reverse();
+        names.join("/")
+    }
+
     /// This one, and those above it.
     fn way_up(&self) -> impl Iterator<Item = &Bus> {
         std::iter::successors(Some(self), |bus| bus.parent.get().map(|parent| &**parent))
@@ -70,7 +78,7 @@ impl Bus {
 
     fn listens(&self, loudest: Level) -> bool {
         // A logger is the user's code.
-        let enabled = || panics::catch(|| log::log_enabled!(target: panics::TARGET, loudest));
+        let enabled = || panics::catch(|| record::is_enabled(loudest));
         let logs = || self.logs() && enabled().unwrap_or(false);
         self.hook.is_some() || logs() || {
             let subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -90,7 +98,8 @@ impl Bus {
                 panics::log(Level::Error, format_args!("the event hook of {name} {panic}"));
             }
         } else if self.logs() {
-            panics::log(event.kind.level(), format_args!("{event}"));
+            // Of a logger's panic nothing can be said: the log is where it would be said.
+            let _ = panics::catch(|| record::event(event));
         }
         let mut subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
         subscribers.retain(|subscriber| {

@@ -192,6 +192,52 @@ impl EventKind {
         }
     }
 
+    /// Which child it is about, if it is about one.
+    pub(crate) fn child(&self) -> Option<(&str, ChildToken)> {
+        match self {
+            Self::ChildStarted { name, token }
+            | Self::ChildReady { name, token }
+            | Self::ChildFailed { name, token, .. }
+            | Self::ChildRestarted { name, token, .. }
+            | Self::ChildEnded { name, token, .. }
+            | Self::ChildStopped { name, token, .. }
+            | Self::StopTimeout { name, token, .. }
+            | Self::ChildCameBack { name, token, .. } => Some((name, *token)),
+            Self::BackoffEntered { .. }
+            | Self::BackoffLeft
+            | Self::LimitReached { .. }
+            | Self::SupervisorStarted
+            | Self::SupervisorStopped { .. } => None,
+        }
+    }
+
+    /// The failure that it tells of, if it tells of one.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::ChildFailed { failure, .. }
+            | Self::ChildEnded {
+                reason:
+                    EndReason::Failed(failure)
+                    | EndReason::GaveUp(failure)
+                    | EndReason::Stranded(failure),
+                ..
+            } => Some(failure),
+            Self::ChildStopped { failure, .. } | Self::SupervisorStopped { failure, .. } => {
+                failure.as_ref()
+            }
+            Self::ChildStarted { .. }
+            | Self::ChildReady { .. }
+            | Self::ChildRestarted { .. }
+            | Self::ChildEnded { .. }
+            | Self::StopTimeout { .. }
+            | Self::ChildCameBack { .. }
+            | Self::BackoffEntered { .. }
+            | Self::BackoffLeft
+            | Self::LimitReached { .. }
+            | Self::SupervisorStarted => None,
+        }
+    }
+
     /// How it is logged: a system in which nothing fails is silent at `warn`.
     pub(crate) fn level(&self) -> Level {
         match self {
@@ -300,6 +346,17 @@ impl fmt::Display for EndReason {
             Self::Removed => f.write_str("removed"),
         }
     }
+}
+
+/// As text on one line.
+pub(crate) fn one_line(text: impl fmt::Display) -> String {
+    struct Escaped<T>(T);
+    impl<T: fmt::Display> fmt::Display for Escaped<T> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(OneLine(f), "{}", self.0)
+        }
+    }
+    Escaped(text).to_string()
 }
 
 /// Writes control characters escaped, so that a name or a message cannot forge a line of a log.

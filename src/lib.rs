@@ -108,6 +108,7 @@
 //!
 //! | feature | adds |
 //! | --- | --- |
+//! | `tracing` | a span for each incarnation, and an event for each decision, where there is a subscriber |
 //! | `serde` | settings can be read from a file, and snapshots, reports and events be written |
 //!
 //! None is on by default, and none changes what a supervisor does.
@@ -154,6 +155,7 @@ mod messages;
 mod picture;
 mod placement;
 mod policy;
+mod record;
 #[cfg(feature = "serde")]
 mod serial;
 mod signals;
@@ -194,7 +196,7 @@ pub use crate::{
 };
 
 // Its programs use all features.
-#[cfg(any(doc, all(doctest, feature = "serde")))]
+#[cfg(any(doc, all(doctest, feature = "serde", feature = "tracing")))]
 #[doc = include_str!("../docs/guide.md")]
 pub mod guide {}
 

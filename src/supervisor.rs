@@ -37,6 +37,7 @@ use crate::{
     failure::Failure,
     info::StopReport,
     machine::Input,
+    record::Span,
     spec::Spec,
 };
 
@@ -167,7 +168,10 @@ impl Supervisor {
         warn_of_abort();
         let addr = self.addr();
         match self.into_spec(alias).take_on(&Spec::default()) {
-            Ok(root) => drop(root.kept.start(Link { parent: None })),
+            Ok(root) => {
+                let span = Span::of_root(&root.name);
+                drop(root.kept.start(Link { parent: None, span }));
+            }
             Err(error) => panics::log(Level::Error, format_args!("not started: {error}")),
         }
         addr

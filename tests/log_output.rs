@@ -9,9 +9,33 @@ use std::{
 
 use actix::prelude::*;
 use actix_supervisor::{CancellationToken, ChildSpec, ServiceActor, Spec, Stop, Supervisor};
-use log::{Level, LevelFilter, Log, Metadata, Record};
+use log::{
+    Level, LevelFilter, Log, Metadata, Record,
+    kv::{self, Key, Value, VisitSource},
+};
 
 struct Lines(Mutex<Vec<(Level, String, String)>>);
+
+/// The key-values of each line, as text.
+static PAIRS: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
+
+struct Pairs(String);
+
+impl<'kvs> VisitSource<'kvs> for Pairs {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
+        if key.as_str() != "token" {
+            self.0.push_str(&format!("{key}={value} "));
+        }
+        Ok(())
+    }
+}
+
+/// The key-values of the line that begins so, but for the token, whose number depends on what ran before.
+fn pairs_of(line: &str) -> String {
+    let pairs = PAIRS.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = pairs.iter().find(|(text, _)| text.starts_with(line));
+    found.unwrap_or_else(|| panic!("no {line} in {pairs:?}")).1.clone()
+}
 
 static LINES: Lines = Lines(Mutex::new(Vec::new()));
 
@@ -22,6 +46,9 @@ impl Log for Lines {
 
     fn log(&self, record: &Record<'_>) {
         let (target, text) = (record.target().to_owned(), record.args().to_string());
+        let mut pairs = Pairs(String::new());
+        record.key_values().visit(&mut pairs).expect("nothing refuses them");
+        PAIRS.lock().unwrap_or_else(PoisonError::into_inner).push((text.clone(), pairs.0));
         let panics = text.contains("the logger panics");
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lines.push((record.level(), target, text));
@@ -121,6 +148,30 @@ fn a_failure_is_a_warning_and_a_pause_an_error_in_one_line_each() {
         assert!(failed.starts_with("fra\\ngile/child: failed: broken\\nin two (1.00 of 0"));
         assert!(paused.starts_with("fra\\ngile: too many failures"), "{paused}");
         assert!(lines.iter().all(|(_, text)| !text.contains('\n')), "{lines:?}");
+    });
+}
+
+#[test]
+fn a_line_has_the_facts_of_its_event_as_key_values() {
+    test(async {
+        let inner = Supervisor::with_spec("inner", fragile().backoff_jitter(0.0)).unwrap();
+        let inner = inner.child(failing("child"));
+        let root = Supervisor::new("factual").child(ChildSpec::supervisor(inner)).start();
+        settle().await;
+        root.send(Stop).await.unwrap();
+        assert_eq!(
+            pairs_of("factual/inner/child: failed"),
+            "event=ChildFailed supervisor=factual/inner child=child failure=error \
+             error=broken\\nin two failures=1 threshold=0 restarting=true "
+        );
+        assert_eq!(
+            pairs_of("factual/inner: too many failures"),
+            "event=BackoffEntered supervisor=factual/inner pause=15 "
+        );
+        assert_eq!(
+            pairs_of("factual: supervisor stopped"),
+            "event=SupervisorStopped supervisor=factual unstopped=0 "
+        );
     });
 }
 

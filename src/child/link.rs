@@ -13,7 +13,8 @@ use futures::future::BoxFuture;
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc::UnboundedSender, oneshot};
 
 use crate::{
-    bus::Bus, failure::Outcome, health::Trouble, info::Branch, machine::Standing, token::ChildToken,
+    bus::Bus, failure::Outcome, health::Trouble, info::Branch, machine::Standing, record::Span,
+    token::ChildToken,
 };
 
 /// What a supervisor is told from below, or by the supervisor above it.
@@ -50,6 +51,7 @@ pub(crate) enum Notice {
 pub(crate) struct Link {
     /// `None` for the supervisor at the root, which has nobody to talk to.
     pub(crate) parent: Option<Parent>,
+    pub(crate) span: Span,
 }
 
 #[derive(Debug)]

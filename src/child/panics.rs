@@ -12,7 +12,7 @@ use std::{
 
 use log::Level;
 
-use crate::failure::PanicInfo;
+use crate::{failure::PanicInfo, record};
 
 thread_local! {
     /// How many calls of [`catch`] are running on this thread.
@@ -56,13 +56,10 @@ pub(crate) fn discard<T>(value: T) {
     }
 }
 
-/// The target of all log records of this crate.
-pub(crate) const TARGET: &str = "actix_supervisor";
-
 /// Writes a line to the log. A logger is the user's code (I5), and so is what displays an error.
 pub(crate) fn log(level: Level, line: fmt::Arguments<'_>) {
     // Of its panic nothing can be said: the log is where it would be said.
-    let _ = catch(|| log::log!(target: TARGET, level, "{line}"));
+    let _ = catch(|| record::line(level, line));
 }
 
 /// Something of the user's whose `Drop` may panic: wherever it is dropped, that is caught.

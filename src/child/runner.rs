@@ -54,7 +54,11 @@ impl<A: Actor<Context = Context<A>>> Future for Runner<A> {
         }
         let Some(future) = &mut this.future else { return Poll::Ready(()) };
         let entered = Entered::new(Arc::clone(&this.incarnation) as Arc<dyn Scope>);
-        let poll = || panics::catch(|| Pin::new(&mut *future).poll(task));
+        let span = &this.incarnation.link.span;
+        let poll = || {
+            let _inside = span.enter();
+            panics::catch(|| Pin::new(&mut *future).poll(task))
+        };
         let polled = this.incarnation.while_busy(poll);
         drop(entered);
         match polled {
@@ -112,6 +116,7 @@ impl<A: Actor<Context = Context<A>>> Runner<A> {
 
     fn discard(&mut self) -> Result<(), PanicInfo> {
         let Some(mut future) = self.future.take() else { return Ok(()) };
+        let _inside = self.incarnation.link.span.enter();
         // Else its `Drop` would poll it once more: hooks and handlers of a broken actor would run.
         future.ctx().terminate();
         self.incarnation.while_busy(|| panics::catch(move || drop(future)))

@@ -15,7 +15,10 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::{context, link::Calls, panics};
-use crate::failure::{Exit, Failure, Outcome, PanicInfo};
+use crate::{
+    failure::{Exit, Failure, Outcome, PanicInfo},
+    record::Span,
+};
 
 /// The actor that runs a service: see [`ChildSpec::service`](crate::ChildSpec::service) and
 /// [`ChildSpec::blocking`](crate::ChildSpec::blocking).
@@ -67,7 +70,9 @@ impl ServiceActor {
                 return Outcome::Stopped;
             };
             let (returns, returned) = oneshot::channel();
+            let span = Span::current();
             let thread = move || {
+                let _inside = span.enter();
                 let _ = begins.send(());
                 let result = panics::catch(|| {
                     let mut serve = serve.lock().unwrap_or_else(PoisonError::into_inner);

@@ -13,6 +13,7 @@ use crate::{
     info::{StopReport, Unstopped},
     machine::{Action, End, Forced, Settled, StopCause, Wait},
     policy::{Decision, OnPanic},
+    record::Span,
     token::ChildToken,
 };
 
@@ -85,6 +86,7 @@ impl Shell {
     fn start_child(&mut self, id: u64, life: u64) {
         let Some(entry) = self.children.get_mut(&id) else { return };
         entry.life = life;
+        let span = Span::of_child(|| self.blueprint.bus.path(), &entry.child.name, life);
         match life - 1 {
             0 => self.tell_child(id, Level::Debug, |name, token| EventKind::ChildStarted {
                 name,
@@ -97,7 +99,7 @@ impl Shell {
             }),
         }
         let (outbox, token) = (self.outbox.clone(), self.token(id));
-        self.launch(id, Link { parent: Some(Parent { outbox, token, life }) });
+        self.launch(id, Link { parent: Some(Parent { outbox, token, life }), span });
     }
 
     fn reach(&self, child: u64, life: u64, reach: impl FnOnce(&dyn Handle)) {
