@@ -231,7 +231,9 @@ impl Shell {
     fn release(&self, child: u64) {
         let Some(entry) = self.children.get(&child) else { return };
         match entry.declared && !self.is_root {
-            true => Arc::clone(&entry.child.kept).down(),
+            true if entry.life > 0 => Arc::clone(&entry.child.kept).down(),
+            // It is still to be started for the first time: until then its messages are kept.
+            true => {}
             false => entry.child.kept.close(),
         }
         if !entry.declared && !self.is_root {

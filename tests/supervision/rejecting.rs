@@ -6,11 +6,13 @@ use std::sync::{
 };
 
 use actix::prelude::*;
-use actix_supervisor::{Add, ChildSpec, Restart, Strategy, Supervisor, WhileDown};
+use actix_supervisor::{
+    Add, Backoff, ChildSpec, OnLimit, Restart, Strategy, Supervisor, WhileDown,
+};
 
 use crate::{
     puppet::{OnDrop, Puppet, Tell, life, tell},
-    support::{exact, fragile, paused, settle, start, status},
+    support::{exact, fragile, paused, secs, settle, start, status},
 };
 
 fn boom() -> Tell {
@@ -70,4 +72,20 @@ fn a_member_of_a_group_that_is_down_for_no_time_at_all_loses_no_message_but_that
             }
         });
     }
+}
+
+#[test]
+fn messages_before_its_first_start_are_kept_when_its_supervisor_fails_before_it() {
+    paused(async {
+        let first = Puppet::starting("first", |life, _| assert_ne!(life, 1, "boom"));
+        let second = Puppet::spec("second").while_down(WhileDown::Reject);
+        let addr = second.addr();
+        let group = fragile().strategy(Strategy::RestForOne).on_limit(OnLimit::Escalate);
+        let group = Supervisor::with_spec("group", group).unwrap().child(first).child(second);
+        let group = ChildSpec::supervisor(group).backoff(Backoff::constant(secs(1)));
+        let _root = Supervisor::new("root").child(group).start();
+        settle().await;
+        // The group is down, and its second child has never been up.
+        assert_eq!(addr.send(life()).await, Ok(1));
+    });
 }
