@@ -284,6 +284,8 @@ async fn storm(seed: u64, messages: u32) {
 
     // Half of those who are stuck go on when they are found, the others at the end.
     let (found, mut rng) = (gates.clone(), fastrand::Rng::with_seed(!seed));
+    let stays_stuck = Arc::new(AtomicBool::new(false));
+    let stays = Arc::clone(&stays_stuck);
     let watching = actix::spawn(async move {
         let mut told = BTreeMap::<&'static str, u32>::new();
         while let Some(event) = events.recv().await {
@@ -292,7 +294,7 @@ async fn storm(seed: u64, messages: u32) {
                 &event.kind
             {
                 let name: usize = name.parse().unwrap();
-                if rng.bool() {
+                if rng.bool() && !stays.load(Ordering::SeqCst) {
                     found.release(|child| child == name);
                 }
             }
@@ -343,6 +345,7 @@ async fn storm(seed: u64, messages: u32) {
     }
 
     // One is stuck for good, and all others of its thread move away.
+    stays_stuck.store(true, Ordering::SeqCst);
     let for_good = addrs[0].send(Job { sender: SENDERS, number: 1, act: Act::GetStuck });
     while root.send(Status).await.unwrap().left_behind == 0 {
         yield_now().await;
