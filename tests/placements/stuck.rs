@@ -155,8 +155,8 @@ fn a_kill_from_above_goes_on_without_a_stuck_thread() {
 #[test]
 fn a_tree_is_told_without_a_supervisor_whose_thread_is_stuck_at_whatever_depth() {
     each_elsewhere(async |place| {
-        let (leaf, free) = (Puppet::spec("leaf"), Supervisor::new("free").child(Puppet::spec("a")));
-        let addr = leaf.addr();
+        let (leaf, a) = (Puppet::spec("leaf"), Puppet::spec("a"));
+        let (addr, as_addr, free) = (leaf.addr(), a.addr(), Supervisor::new("free").child(a));
         let stuck = ChildSpec::supervisor(Supervisor::new("stuck").child(leaf));
         let middle =
             Supervisor::new("middle").child(stuck.placement(place.clone()).shutdown(SHORT));
@@ -165,6 +165,7 @@ fn a_tree_is_told_without_a_supervisor_whose_thread_is_stuck_at_whatever_depth()
         let names = |node: &TreeNode| -> Vec<String> {
             node.supervisors.iter().map(|node| node.status.name.clone()).collect()
         };
+        assert_eq!(as_addr.send(life()).await, Ok(1));
         assert_eq!(addr.send(life()).await, Ok(1));
         let tree = root.send(Tree).await.unwrap();
         assert_eq!(names(&tree.supervisors[0]), ["stuck", "free"]);
