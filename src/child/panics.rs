@@ -4,7 +4,9 @@ use std::{
     any::{Any, type_name},
     backtrace::{Backtrace, BacktraceStatus},
     cell::{Cell, RefCell},
-    fmt, mem,
+    fmt,
+    io::{self, Write},
+    mem,
     ops::{Deref, DerefMut},
     panic::{self, AssertUnwindSafe, PanicHookInfo},
     sync::{Arc, Once},
@@ -24,6 +26,9 @@ thread_local! {
 /// How many panics are kept. More than one, since the child's own code may have caught others: before this
 /// one, or while it unwinds.
 const KEPT: usize = 8;
+
+/// How many payloads are dropped, each of which was what the `Drop` of the one before panicked with.
+const PAYLOADS: usize = 8;
 
 struct Seen {
     message: String,
@@ -111,11 +116,19 @@ fn seen(message: &str) -> (Option<String>, Option<Arc<Backtrace>>) {
     latest.map_or((None, None), |seen| (seen.location, seen.backtrace))
 }
 
-fn dispose(payload: Box<dyn Any + Send>) {
-    if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        // Its `Drop` panics with a payload of its own. This could go on for ever: leak it.
-        mem::forget(payload);
+fn dispose(mut payload: Box<dyn Any + Send>) {
+    for _ in 0..PAYLOADS {
+        match panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            Ok(()) => {
+                SEEN.take();
+                return;
+            }
+            // Its `Drop` has panicked, with a payload of its own.
+            Err(next) => payload = next,
+        }
     }
+    // This could go on for ever: leak it.
+    mem::forget(payload);
     SEEN.take();
 }
 
@@ -127,7 +140,8 @@ fn dispose(payload: Box<dyn Any + Send>) {
 /// For a panic of a supervised child, the hook keeps the place, and a backtrace where `RUST_BACKTRACE` or
 /// `RUST_LIB_BACKTRACE` asks for one, and prints nothing: the supervisor's event tells of it, and so
 /// does the log, where a second panic on the way down is a warning of its own. A panic that the child's own
-/// code catches is its own affair. Every other panic goes to the hook that was set before.
+/// code catches is its own affair. Every other panic goes to the hook that was set before; so does one that ends the process, a
+/// second panic in a destructor, and what led to it is written to the standard error.
 ///
 /// ```
 /// actix_supervisor::install_panic_hook();
@@ -137,10 +151,33 @@ pub fn install_panic_hook() {
     INSTALL.call_once(|| {
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| match CATCHING.try_with(Cell::get) {
+            Ok(1..) if ends_the_process(info) => {
+                tell_what_was_seen();
+                previous(info);
+            }
             Ok(1..) => keep(info),
             Ok(0) | Err(_) => previous(info),
         }));
     });
+}
+
+/// Nobody will catch this one: Rust aborts when the hook has returned, and no event tells of it. (`PanicHookInfo::can_unwind`
+/// would know, and is not stable.)
+fn ends_the_process(info: &PanicHookInfo<'_>) -> bool {
+    matches!(
+        message(info.payload()).as_str(),
+        "panic in a destructor during cleanup" | "panic in a function that cannot unwind"
+    )
+}
+
+/// Writes the last panics of this thread, which were kept and not printed. Not to the log: whatever that needs may be
+/// in use by what has panicked.
+fn tell_what_was_seen() {
+    let Ok(seen) = SEEN.try_with(RefCell::take) else { return };
+    for Seen { message, location, .. } in seen {
+        let place = location.map(|place| format!(" at {place}")).unwrap_or_default();
+        let _ = writeln!(io::stderr(), "a supervised child panicked{place}: {message}");
+    }
 }
 
 fn keep(info: &PanicHookInfo<'_>) {
@@ -198,6 +235,23 @@ mod tests {
         catch(|| panic::panic_any(PanicsOnDropForEver)).unwrap_err();
         assert_eq!(catch(|| 1).unwrap(), 1);
         assert_eq!(CATCHING.get(), 0);
+    }
+
+    #[test]
+    fn what_the_drop_of_a_payload_panics_with_is_dropped_too() {
+        struct Nested(u32, Arc<()>);
+
+        impl Drop for Nested {
+            fn drop(&mut self) {
+                if let Some(inner) = self.0.checked_sub(1) {
+                    panic::panic_any(Nested(inner, Arc::clone(&self.1)));
+                }
+            }
+        }
+
+        let alive = Arc::new(());
+        catch(|| panic::panic_any(Nested(3, Arc::clone(&alive)))).unwrap_err();
+        assert_eq!(Arc::strong_count(&alive), 1);
     }
 
     /// Where a panic was, as the hook tells it.
