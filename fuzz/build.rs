@@ -2,6 +2,9 @@
 //! all that the application depends on.
 
 fn main() {
+    println!("cargo::rustc-check-cfg=cfg(machine_fuzz)");
+    // The features of the crate under test are not those of this package.
+    println!("cargo::rustc-check-cfg=cfg(feature, values(any()))");
     println!("cargo::rustc-cfg=machine_fuzz");
     println!("cargo::rerun-if-changed=build.rs");
 }

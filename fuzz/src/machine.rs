@@ -7,13 +7,14 @@
 
 use libfuzzer_sys::fuzz_target;
 
-pub(crate) use self::crate_under_test::{backoff, failure, info, machine, policy, token};
+pub(crate) use self::crate_under_test::{backoff, error, failure, info, machine, policy, token};
 
 /// What of the crate the machine is made of, with the machine's own tests.
 #[allow(dead_code, unused_imports, reason = "what the machine does not need")]
 #[path = "../../src"]
 mod crate_under_test {
     pub(crate) mod backoff;
+    pub(crate) mod error;
     pub(crate) mod failure;
     pub(crate) mod info;
     pub(crate) mod machine;

@@ -33,6 +33,23 @@ impl Dice<'_> {
         self.throw(0..256) as u8
     }
 
+    /// Whether nothing but the lowest will be thrown.
+    pub(super) fn are_used_up(&self) -> bool {
+        match self {
+            Self::Seeded(_) => false,
+            Self::Given(bytes) => bytes.is_empty(),
+        }
+    }
+
+    /// Up to so many of what is thrown, as long as there is anything to throw.
+    pub(super) fn list<T>(&mut self, most: u64, mut throw: impl FnMut(&mut Self) -> T) -> Vec<T> {
+        let mut list = Vec::new();
+        while (list.len() as u64) < most && !self.are_used_up() {
+            list.push(throw(self));
+        }
+        list
+    }
+
     /// Whether one in so many comes up.
     pub(super) fn one_in(&mut self, sides: u64) -> bool {
         self.throw(0..sides) == 0

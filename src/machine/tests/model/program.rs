@@ -81,7 +81,8 @@ impl Program {
         let declared = (0..dice.throw(0..5)).map(|_| deal(dice)).collect();
         // What ends a supervisor is rare in most programs, and common in some.
         let calm = !dice.one_in(4);
-        let steps = (0..dice.throw(1..150)).map(|_| step(calm, dice)).collect();
+        let most = dice.throw(1..150);
+        let steps = dice.list(most, |dice| step(calm, dice));
         Self { settings, declared, steps }
     }
 

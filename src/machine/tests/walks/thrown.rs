@@ -17,8 +17,8 @@ pub(super) fn settings(dice: &mut Dice<'_>) -> Settings {
 }
 
 pub(super) fn steps(dice: &mut Dice<'_>) -> Vec<Step> {
-    let count = dice.throw(1..256);
-    (0..count).map(|_| step(dice)).collect()
+    let most = dice.throw(1..256);
+    dice.list(most, step)
 }
 
 fn terms(dice: &mut Dice<'_>) -> TermsPick {
