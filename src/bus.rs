@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use actix::Recipient;
 use log::Level;
 
+#[cfg(feature = "metrics")]
+use crate::supervisor::Labels;
 use crate::{
     child::panics,
     event::{Event, EventKind},
@@ -20,11 +22,20 @@ pub(crate) struct Bus {
     hook: Option<EventHook>,
     subscribers: Mutex<Vec<Recipient<Event>>>,
     parent: OnceLock<Arc<Bus>>,
+    #[cfg(feature = "metrics")]
+    labels: Labels,
 }
 
 impl Bus {
     pub(crate) fn new(name: Arc<str>, hook: Option<EventHook>) -> Self {
-        Self { name, hook, subscribers: Mutex::default(), parent: OnceLock::new() }
+        Self {
+            name,
+            hook,
+            subscribers: Mutex::default(),
+            parent: OnceLock::new(),
+            #[cfg(feature = "metrics")]
+            labels: Labels::default(),
+        }
     }
 
     pub(crate) fn name(&self) -> &Arc<str> {
@@ -69,6 +80,20 @@ impl Bus {
         let mut names: Vec<&str> = self.way_up().map(|bus| &*bus.name).collect();
         names.reverse();
         names.join("/")
+    }
+
+    /// As [`path`](Self::path), where each name but the first is a label of the one above it.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn label(&self) -> String {
+        match self.parent.get() {
+            Some(parent) => format!("{}/{}", parent.label(), parent.labels.of(&self.name)),
+            None => self.name.to_string(),
+        }
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(crate) fn labels(&self) -> &Labels {
+        &self.labels
     }
 
     /// This one, and those above it.

@@ -108,6 +108,7 @@
 //!
 //! | feature | adds |
 //! | --- | --- |
+//! | `metrics` | children, failures, restarts, pauses and times, through the facade `metrics` |
 //! | `tracing` | a span for each incarnation, and an event for each decision, where there is a subscriber |
 //! | `serde` | settings can be read from a file, and snapshots, reports and events be written |
 //!
@@ -196,7 +197,7 @@ pub use crate::{
 };
 
 // Its programs use all features.
-#[cfg(any(doc, all(doctest, feature = "serde", feature = "tracing")))]
+#[cfg(any(doc, all(doctest, feature = "metrics", feature = "serde", feature = "tracing")))]
 #[doc = include_str!("../docs/guide.md")]
 pub mod guide {}
 

@@ -4,6 +4,8 @@ mod blueprint;
 mod deeds;
 mod health;
 mod host;
+#[cfg(feature = "metrics")]
+mod meters;
 mod pool;
 mod remains;
 mod requests;
@@ -30,6 +32,8 @@ use log::Level;
 
 #[cfg(all(feature = "systemd", unix))]
 pub(crate) use self::blueprint::Condition;
+#[cfg(feature = "metrics")]
+pub(crate) use self::meters::Labels;
 use self::{blueprint::Blueprint, shell::Shell};
 use crate::{
     child::{ChildSpec, Link, MAILBOX_CAPACITY, Nested, panics},

@@ -30,6 +30,8 @@ impl From<Forced> for Failure {
 impl Shell {
     /// Does what the machine has decided, and tells of it.
     pub(super) fn carry_out(&mut self, action: Action, ctx: &mut Context<Supervisor>) {
+        #[cfg(feature = "metrics")]
+        self.measure(&action);
         match action {
             Action::Start { child, life } => self.start_child(child, life),
             Action::Ask { child, life } => self.reach(child, life, |handle| handle.ask()),

@@ -18,6 +18,8 @@ use tokio::{
     time::Instant,
 };
 
+#[cfg(feature = "metrics")]
+use super::meters::Meters;
 use super::{
     Supervisor,
     blueprint::{Blueprint, Declared, push_open},
@@ -77,6 +79,8 @@ pub(super) struct Shell {
     pub(super) threads: Threads,
     /// What it has told of its readiness.
     told: Option<Standing>,
+    #[cfg(feature = "metrics")]
+    pub(super) meters: Meters,
     /// All children are gone, and this is why; what is left is to wait for threads.
     finishing: Option<StopCause>,
 }
@@ -193,6 +197,8 @@ impl Shell {
             child.kept.close();
             panics::discard(last_failure);
         }
+        #[cfg(feature = "metrics")]
+        let meters = Meters::new(blueprint.bus.label().into(), blueprint.spec.failure_threshold);
         let is_root = child::current(ctx).is_none_or(|scope| scope.token().is_none());
         let mut shell = Self {
             blueprint,
@@ -212,6 +218,8 @@ impl Shell {
             left_behind: Vec::new(),
             threads: Threads::default(),
             told: None,
+            #[cfg(feature = "metrics")]
+            meters,
             finishing: None,
         };
         shell.tell(None, Level::Info, || EventKind::SupervisorStarted);
@@ -426,6 +434,8 @@ impl Shell {
         if let Some(latest) = self.latest.take() {
             panics::discard(latest);
         }
+        #[cfg(feature = "metrics")]
+        self.measure_states();
         self.tell_standing(ctx);
         #[cfg(all(feature = "systemd", unix))]
         self.tell_condition();
