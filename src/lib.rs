@@ -164,6 +164,8 @@ mod spec;
 mod supervisor;
 #[cfg(all(feature = "systemd", unix))]
 mod systemd;
+#[cfg(feature = "test-kit")]
+pub mod test_kit;
 mod token;
 
 pub use tokio_util::sync::CancellationToken;

@@ -8,7 +8,10 @@ use std::{
 };
 
 use actix::prelude::*;
-use actix_supervisor::{CancellationToken, ChildSpec, ServiceActor, Spec, Stop, Supervisor};
+use actix_supervisor::{
+    CancellationToken, ChildSpec, ServiceActor, Spec, Stop, Supervisor,
+    test_kit::{paused, settle},
+};
 use log::{
     Level, LevelFilter, Log, Metadata, Record,
     kv::{self, Key, Value, VisitSource},
@@ -76,15 +79,7 @@ fn test<T>(test: impl Future<Output = T>) -> T {
         log::set_logger(&LINES).expect("no other logger");
         log::set_max_level(LevelFilter::Trace);
     });
-    let system = System::with_tokio_rt(|| {
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        runtime.enable_all().start_paused(true).build().expect("a runtime")
-    });
-    system.block_on(test)
-}
-
-async fn settle() {
-    tokio::time::sleep(std::time::Duration::from_nanos(1)).await;
+    paused(test)
 }
 
 fn quiet(name: &str) -> ChildSpec<ServiceActor> {

@@ -11,7 +11,7 @@ use std::{
 use actix::prelude::*;
 use actix_supervisor::{
     Add, Child, ChildInfo, ChildSpec, ChildState, Decision, List, Replace, RestartPolicy, Stop,
-    Supervisor,
+    Supervisor, test_kit::paused,
 };
 use log::{LevelFilter, Log, Metadata, Record};
 
@@ -46,11 +46,7 @@ fn test<T>(test: impl Future<Output = T>) -> T {
         log::set_logger(&LOGGER).expect("no other logger");
         log::set_max_level(LevelFilter::Trace);
     });
-    let system = System::with_tokio_rt(|| {
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        runtime.enable_all().start_paused(true).build().expect("a runtime")
-    });
-    system.block_on(test)
+    paused(test)
 }
 
 /// Panics when it is dropped, if it has something to say.

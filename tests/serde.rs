@@ -14,21 +14,10 @@ use actix_supervisor::{
     AutoShutdown, Backoff, CancellationToken, ChildSpec, Decision, Event, Failure, Health, OnLimit,
     OnPanic, Placement, RestartPolicy, ServiceActor, Shutdown, ShutdownOrder, Spec, StartFailure,
     Stop, StopReport, Strategy, Supervisor, Tree, WhileDown,
+    test_kit::{paused, settle},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-
-fn paused<T>(test: impl Future<Output = T>) -> T {
-    let system = System::with_tokio_rt(|| {
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        runtime.enable_all().start_paused(true).build().expect("a runtime")
-    });
-    system.block_on(test)
-}
-
-async fn settle() {
-    tokio::time::sleep(Duration::from_nanos(1)).await;
-}
 
 fn json(value: &impl Serialize) -> Value {
     serde_json::to_value(value).expect("it serialises")

@@ -13,6 +13,7 @@ use actix::prelude::*;
 use actix_supervisor::{
     CancellationToken, ChildSpec, Placement, ServiceActor, Spec, Stop, SupervisedContext,
     Supervisor,
+    test_kit::{paused, real, settle},
 };
 use log::{LevelFilter, Log, Metadata, Record};
 use tracing::{
@@ -91,7 +92,7 @@ fn test<T>(test: impl Future<Output = T>) -> T {
     with_clock(true, test)
 }
 
-fn with_clock<T>(paused: bool, test: impl Future<Output = T>) -> T {
+fn with_clock<T>(is_paused: bool, test: impl Future<Output = T>) -> T {
     static SET: Once = Once::new();
     SET.call_once(|| {
         log::set_logger(&Logger).expect("no other logger");
@@ -99,15 +100,7 @@ fn with_clock<T>(paused: bool, test: impl Future<Output = T>) -> T {
         let subscriber = tracing_subscriber::registry().with(Collector);
         tracing::subscriber::set_global_default(subscriber).expect("no other subscriber");
     });
-    let system = System::with_tokio_rt(move || {
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        runtime.enable_all().start_paused(paused).build().expect("a runtime")
-    });
-    system.block_on(test)
-}
-
-async fn settle() {
-    tokio::time::sleep(Duration::from_nanos(1)).await;
+    if is_paused { paused(test) } else { real(test) }
 }
 
 /// The events about what is below this root, and itself.

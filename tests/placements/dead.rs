@@ -8,11 +8,11 @@ use actix_supervisor::{
 
 use crate::{
     place::{
-        Stuck, each_of_its_own, failure, keep_until_the_thread_ends, patient, puppet, root,
+        each_of_its_own, failure, keep_until_the_thread_ends, patient, puppet, root, stick,
         thread_of,
     },
     puppet::{OnDrop, Puppet, life, tell},
-    seen::{Seen, real},
+    seen::{Events, real},
     support::{list, status},
 };
 
@@ -25,7 +25,7 @@ fn dead() -> Placement {
     Placement::Arbiter(handle)
 }
 
-async fn fails_for_good(seen: &mut Seen) {
+async fn fails_for_good(seen: &Events) {
     let event = seen.until("root/child: ChildFailed").await;
     assert!(matches!(failure(&event), Failure::ArbiterStopped), "{event}");
     let event = seen.until("root/child: ChildEnded").await;
@@ -40,8 +40,8 @@ fn a_child_whose_arbiter_was_dead_before_the_start_has_failed_for_good() {
         let spec = puppet("child", &dead());
         let (addr, other) = (spec.addr(), Puppet::spec("other"));
         let (others_addr, early) = (other.addr(), addr.send(life()));
-        let (root, mut seen) = root(Spec::default(), [other, spec]);
-        fails_for_good(&mut seen).await;
+        let (root, seen) = root(Spec::default(), [other, spec]);
+        fails_for_good(&seen).await;
         assert_eq!(early.await, Err(MailboxError::Closed));
         assert!(!addr.connected());
         assert_eq!(others_addr.send(life()).await, Ok(1));
@@ -57,13 +57,13 @@ fn a_child_whose_arbiter_is_stopped_while_it_runs_has_failed_for_good() {
             let arbiter = Arbiter::new();
             let spec = puppet("child", &Placement::Arbiter(arbiter.handle())).restart(policy);
             let addr = spec.addr();
-            let (root, mut seen) = root(Spec::default(), [spec]);
+            let (root, seen) = root(Spec::default(), [spec]);
             assert_eq!(addr.send(life()).await, Ok(1));
-            let stuck = Stuck::of(&addr).await;
+            let stuck = stick(&addr).await;
             let behind = addr.send(life());
             arbiter.stop();
             stuck.release();
-            fails_for_good(&mut seen).await;
+            fails_for_good(&seen).await;
             // The arbiter may take its time to stop.
             assert!(matches!(behind.await, Ok(1) | Err(MailboxError::Closed)));
             assert!(!addr.connected());
@@ -80,7 +80,7 @@ fn a_temporary_child_whose_arbiter_is_stopped_ends_like_at_any_failure() {
         let place = Placement::Arbiter(arbiter.handle());
         let spec = puppet("child", &place).restart(RestartPolicy::Temporary);
         let addr = spec.addr();
-        let (root, mut seen) = root(Spec::default(), [spec]);
+        let (root, seen) = root(Spec::default(), [spec]);
         assert_eq!(addr.send(life()).await, Ok(1));
         arbiter.stop();
         let event = seen.until("root/child: ChildEnded").await;
@@ -94,14 +94,14 @@ fn a_temporary_child_whose_arbiter_is_stopped_ends_like_at_any_failure() {
 fn a_supervisor_that_escalates_fails_over_a_dead_arbiter() {
     for is_dead_before in [true, false] {
         real(async {
-            let (spec, seen) = Seen::hook(patient().on_limit(OnLimit::Escalate));
+            let (spec, seen) = Events::hooked(patient().on_limit(OnLimit::Escalate));
             let arbiter = Arbiter::new();
             let place = if is_dead_before { dead() } else { Placement::Arbiter(arbiter.handle()) };
             let root = Supervisor::with_spec("root", spec).unwrap().child(puppet("child", &place));
             let ended = root.serve();
             let stopping = async {
                 if !is_dead_before {
-                    let mut seen = seen;
+                    let seen = seen;
                     seen.until("root/child: ChildReady").await;
                     arbiter.stop();
                 }
@@ -123,7 +123,7 @@ fn a_thread_of_the_supervisors_own_whose_arbiter_a_child_stops_is_replaced() {
     each_of_its_own(async |place| {
         let spec = puppet("child", &place).mailbox_capacity(0);
         let addr = spec.addr();
-        let (root, mut seen) = root(patient().arbiters(1), [spec]);
+        let (root, seen) = root(patient().arbiters(1), [spec]);
         let mut threads = vec![thread_of(&addr).await];
         for lives in 1..=5 {
             addr.do_send(tell(|_, _| {
@@ -204,7 +204,7 @@ fn a_service_that_stops_its_arbiter_is_called_again_on_a_new_thread() {
         });
         let stopper = puppet("stopper", &place);
         let addr = stopper.addr();
-        let (spec, mut seen) = Seen::hook(patient().arbiters(1));
+        let (spec, seen) = Events::hooked(patient().arbiters(1));
         let root = Supervisor::with_spec("root", spec).unwrap();
         let root = root.child(service.placement(place.clone())).child(stopper).start();
         let first = calls.recv().await.unwrap();

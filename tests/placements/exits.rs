@@ -75,7 +75,7 @@ async fn check(
     let other = puppet("other", place);
     let others_addr = other.addr();
     let bad = bad.restart(policy).placement(place.clone());
-    let (root, mut seen) = root(patient(), [other, bad]);
+    let (root, seen) = root(patient(), [other, bad]);
     addr.do_send(tell(move |puppet, ctx| {
         if puppet.life == 1 {
             act(puppet, ctx);

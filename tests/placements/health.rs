@@ -4,7 +4,7 @@ use actix::prelude::*;
 use actix_supervisor::{ChildSpec, Health, Placement, Stop, Supervisor};
 
 use crate::{
-    place::{Stuck, each_elsewhere, patient, puppet, root},
+    place::{each_elsewhere, patient, puppet, root, stick},
     puppet::life,
 };
 
@@ -16,7 +16,7 @@ fn a_stuck_thread_of_an_essential_child_does_not_answer_but_one_of_its_own_may_b
         let (root, _seen) = root(patient(), [spec]);
         addr.send(life()).await.unwrap();
         assert_eq!(root.send(Health).await.unwrap().to_string(), "ready");
-        let stuck = Stuck::of(&addr).await;
+        let stuck = stick(&addr).await;
         let health = root.send(Health).await.unwrap();
         let may_be_busy = matches!(place, Placement::Dedicated);
         assert_eq!((health.ready, health.is_responsive()), (may_be_busy, may_be_busy), "{health}");
@@ -39,7 +39,7 @@ fn who_does_not_answer_is_told_and_not_the_supervisor_above_it() {
         let below = ChildSpec::supervisor(below).placement(place);
         let root = Supervisor::with_spec("root", patient()).unwrap().child(below).start();
         addr.send(life()).await.unwrap();
-        let stuck = Stuck::of(&addr).await;
+        let stuck = stick(&addr).await;
         let health = root.send(Health).await.unwrap();
         assert_eq!(health.to_string(), "not ready: root/below/stuck does not answer");
         stuck.release();
@@ -56,7 +56,7 @@ fn a_supervisor_whose_thread_is_stuck_does_not_answer() {
         let below = ChildSpec::supervisor(below).placement(place);
         let root = Supervisor::with_spec("root", patient()).unwrap().child(below).start();
         addr.send(life()).await.unwrap();
-        let stuck = Stuck::of(&addr).await;
+        let stuck = stick(&addr).await;
         let health = root.send(Health).await.unwrap();
         assert_eq!(health.to_string(), "not ready: root/below does not answer");
         stuck.release();

@@ -7,7 +7,7 @@ use actix_supervisor::{AddAndWait, Kill, Restart, Resume, Stop, SupervisedContex
 use futures::future::join_all;
 
 use crate::{
-    place::{Stuck, ask, each_elsewhere, each_placement, patient, puppet, root},
+    place::{ask, each_elsewhere, each_placement, patient, puppet, root, stick},
     puppet::{life, tell},
     support::{exact, info, secs, status},
 };
@@ -45,7 +45,7 @@ fn every_incarnation_has_the_address_that_everybody_has() {
     each_placement(async |place| {
         let spec = puppet("child", &place);
         let addr = spec.addr();
-        let (root, mut seen) = root(patient(), []);
+        let (root, seen) = root(patient(), []);
         let child = root.send(AddAndWait(spec)).await.unwrap().unwrap();
         let token = child.token();
         assert_eq!(child.addr(), addr);
@@ -97,7 +97,7 @@ fn while_it_is_down_messages_wait_or_are_refused_as_its_spec_says() {
             let addr = spec.addr();
             // Nothing but a `Resume` ends this pause in time.
             let settings = exact().failure_threshold(0.0).failure_backoff(secs(100_000));
-            let (root, mut seen) = root(settings, [spec]);
+            let (root, seen) = root(settings, [spec]);
             let poisoned = addr.send(tell(|_, _| panic!("boom")));
             assert_eq!(poisoned.await, Err(MailboxError::Closed));
             seen.until("root: BackoffEntered").await;
@@ -126,7 +126,7 @@ fn a_mailbox_has_its_capacity_in_every_incarnation() {
         let addr = spec.addr();
         let (root, _seen) = root(patient(), [spec]);
         for lives in 1..=3 {
-            let stuck = Stuck::of(&addr).await;
+            let stuck = stick(&addr).await;
             let sender = addr.clone();
             let room = (0..100).position(|_| sender.try_send(life()).is_err());
             assert_eq!(room, Some(3));

@@ -6,21 +6,21 @@ use actix::prelude::*;
 use actix_supervisor::{EventKind, Failure, Placement, Replace, Stop};
 
 use crate::{
-    place::{LIMIT, Stuck, failure, patient, puppet, root, thread_of, watched},
+    place::{LIMIT, failure, patient, puppet, root, stick, thread_of, watched},
     puppet::{Puppet, life, tell},
     seen::real,
     support::{is_failure, status, token},
 };
 
 /// `stuck` and `a` on one thread, `b` on the other, started in this order.
-async fn pool() -> ([Addr<Puppet>; 3], Addr<actix_supervisor::Supervisor>, crate::seen::Seen) {
+async fn pool() -> ([Addr<Puppet>; 3], Addr<actix_supervisor::Supervisor>, crate::seen::Events) {
     let specs = [
         watched("child", &Placement::Pool),
         puppet("b", &Placement::Pool),
         puppet("a", &Placement::Pool).mailbox_capacity(0),
     ];
     let [child, b, a] = specs.each_ref().map(|spec| spec.addr());
-    let (root, mut seen) = root(patient().arbiters(2), specs);
+    let (root, seen) = root(patient().arbiters(2), specs);
     seen.until("root/a: ChildReady").await;
     assert_eq!(thread_of(&child).await, thread_of(&a).await);
     assert_ne!(thread_of(&child).await, thread_of(&b).await);
@@ -30,9 +30,9 @@ async fn pool() -> ([Addr<Puppet>; 3], Addr<actix_supervisor::Supervisor>, crate
 #[test]
 fn siblings_on_a_stuck_thread_of_the_pool_move_away_with_their_mailboxes_and_that_is_no_failure() {
     real(async {
-        let ([child, a, b], root, mut seen) = pool().await;
+        let ([child, a, b], root, seen) = pool().await;
         let (before, others) = (thread_of(&a).await, thread_of(&b).await);
-        let stuck = Stuck::of(&child).await;
+        let stuck = stick(&child).await;
         let (queued, behind) = (child.send(life()), a.send(life()));
         let mut failed = Vec::new();
         loop {
@@ -71,9 +71,9 @@ fn siblings_on_a_stuck_thread_of_the_pool_move_away_with_their_mailboxes_and_tha
 #[test]
 fn nothing_is_started_on_a_thread_that_was_given_up() {
     real(async {
-        let ([child, a, b], root, mut seen) = pool().await;
+        let ([child, a, b], root, seen) = pool().await;
         let before = thread_of(&a).await;
-        let stuck = Stuck::of(&child).await;
+        let stuck = stick(&child).await;
         seen.until("root/a: ChildRestarted").await;
         for addr in [&child, &a, &b].into_iter().cycle().take(12) {
             addr.send(tell(|_, _| panic!("boom"))).await.unwrap_err();
@@ -91,13 +91,13 @@ fn nothing_is_started_on_a_thread_that_was_given_up() {
 #[test]
 fn messages_to_the_sibling_are_handled_once_and_in_order_while_it_moves() {
     real(async {
-        let ([child, a, _b], root, mut seen) = pool().await;
+        let ([child, a, _b], root, seen) = pool().await;
         let log = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
         let noting = |number: u32| {
             let log = std::sync::Arc::clone(&log);
             tell(move |_, _| log.lock().unwrap().push(number))
         };
-        let stuck = Stuck::of(&child).await;
+        let stuck = stick(&child).await;
         let (told, messages) = (a.clone(), (0..3_000).map(noting).collect::<Vec<_>>());
         let sender = thread::spawn(move || {
             for message in messages {
@@ -117,13 +117,13 @@ fn messages_to_the_sibling_are_handled_once_and_in_order_while_it_moves() {
 #[test]
 fn a_child_that_has_left_the_pool_for_an_arbiter_concerns_nobody_there_when_it_is_stuck() {
     real(async {
-        let ([child, a, _b], root, mut seen) = pool().await;
+        let ([child, a, _b], root, seen) = pool().await;
         let (arbiter, before) = (Arbiter::new(), thread_of(&a).await);
         let token = token(&root, "child").await;
         let place = Placement::Arbiter(arbiter.handle());
         root.send(Replace(token, watched("child", &place))).await.unwrap().unwrap();
         assert_ne!(thread_of(&child).await, before);
-        let stuck = Stuck::of(&child).await;
+        let stuck = stick(&child).await;
         seen.until("root/child: ChildFailed").await;
         stuck.release();
         seen.until("root/child: ChildCameBack").await;
@@ -141,11 +141,11 @@ fn of_all_that_are_watched_on_a_stuck_thread_the_stuck_one_fails_and_one_thread_
         let addrs: Vec<_> = specs.iter().map(|spec| spec.addr()).collect();
         let inline = Puppet::spec("inline");
         let inlines_addr = inline.addr();
-        let (root, mut seen) = root(patient().arbiters(1), specs.into_iter().chain([inline]));
+        let (root, seen) = root(patient().arbiters(1), specs.into_iter().chain([inline]));
         for addr in &addrs {
             assert_eq!(addr.send(life()).await, Ok(1));
         }
-        let stuck = Stuck::of(&addrs[7]).await;
+        let stuck = stick(&addrs[7]).await;
         // The supervisor finds out about all of them at the same time.
         let held_up = inlines_addr.send(tell(|_, _| {
             let (_open, nothing) = std::sync::mpsc::channel::<()>();
@@ -186,11 +186,11 @@ fn the_one_that_is_stuck_has_failed_whoever_on_its_thread_did_not_answer_first()
             };
             let specs = [watched("a", &Placement::Pool), stuck, watched("b", &Placement::Pool)];
             let [a, stucks_addr, b] = specs.each_ref().map(|spec| spec.addr());
-            let (root, mut seen) = root(patient().arbiters(1), specs);
+            let (root, seen) = root(patient().arbiters(1), specs);
             for addr in [&a, &stucks_addr, &b] {
                 assert_eq!(addr.send(life()).await, Ok(1));
             }
-            let stuck = Stuck::of(&stucks_addr).await;
+            let stuck = stick(&stucks_addr).await;
             let event = loop {
                 let event = seen.next().await;
                 if is_failure(&event) {

@@ -15,9 +15,9 @@ use futures::future::join_all;
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::{
-    place::{Stuck, each_of_its_own, each_placement, failure, patient, puppet, thread_of},
+    place::{each_of_its_own, each_placement, failure, patient, puppet, stick, thread_of},
     puppet::{Puppet, life, tell},
-    seen::Seen,
+    seen::Events,
     support::{status, token},
 };
 
@@ -25,7 +25,7 @@ use crate::{
 struct Nest {
     root: Addr<Supervisor>,
     sub: Addr<Supervisor>,
-    seen: Seen,
+    seen: Events,
     children: Vec<Addr<Puppet>>,
     arbiter: Arbiter,
 }
@@ -47,7 +47,7 @@ impl Nest {
         let nested = Supervisor::with_spec("sub", patient()).unwrap();
         let nested = specs.into_iter().fold(nested, Supervisor::child);
         let sub = nested.addr();
-        let (spec, seen) = Seen::hook(patient());
+        let (spec, seen) = Events::hooked(patient());
         let nested = ChildSpec::supervisor(nested).placement(place.clone());
         let root = Supervisor::with_spec("root", spec).unwrap().child(nested).start();
         Self { root, sub, seen, children, arbiter }
@@ -89,7 +89,7 @@ fn a_tree_across_threads_starts_answers_and_stops() {
 #[test]
 fn a_restart_and_a_kill_of_it_bring_each_declared_child_back_at_its_address() {
     each_placement(async |place| {
-        let mut nest = Nest::at(&place);
+        let nest = Nest::at(&place);
         let sub = token(&nest.root, "sub").await;
         for lives in [1, 3, 5] {
             assert_eq!(nest.lives().await, [lives; 4]);
@@ -107,7 +107,7 @@ fn a_restart_and_a_kill_of_it_bring_each_declared_child_back_at_its_address() {
 #[test]
 fn failures_below_are_the_business_of_the_supervisor_that_they_happen_in() {
     each_placement(async |place| {
-        let mut nest = Nest::at(&place);
+        let nest = Nest::at(&place);
         for (name, child) in NAMES.iter().zip(&nest.children) {
             child.send(tell(|_, _| panic!("boom"))).await.unwrap_err();
             nest.seen.until(&format!("root/sub/{name}: ChildFailed")).await;
@@ -122,7 +122,7 @@ fn failures_below_are_the_business_of_the_supervisor_that_they_happen_in() {
 #[test]
 fn when_its_arbiter_is_stopped_under_it_its_declared_children_come_back_once() {
     each_of_its_own(async |place| {
-        let mut nest = Nest::at(&place);
+        let nest = Nest::at(&place);
         for lives in 1..=5 {
             assert_eq!(nest.lives().await, [lives; 4]);
             // The one that runs on the same thread does it.
@@ -142,7 +142,7 @@ fn when_its_arbiter_is_stopped_under_it_its_declared_children_come_back_once() {
 fn on_a_stopped_arbiter_of_the_applications_it_has_failed_for_good_with_all_below() {
     crate::seen::real(async {
         let arbiter = Arbiter::new();
-        let mut nest = Nest::at(&Placement::Arbiter(arbiter.handle()));
+        let nest = Nest::at(&Placement::Arbiter(arbiter.handle()));
         assert_eq!(nest.lives().await, [1; 4]);
         arbiter.stop();
         let event = nest.seen.until("root/sub: ChildFailed").await;
@@ -275,11 +275,11 @@ fn below_a_supervisor_below_it_too() {
 #[test]
 fn one_that_is_stuck_when_its_supervisor_goes_down_takes_no_more_messages() {
     each_of_its_own(async |place| {
-        let mut nest = Nest::at(&place);
+        let nest = Nest::at(&place);
         assert_eq!(nest.lives().await, [1; 4]);
         let (running, twice) = (Arc::default(), Arc::default());
         // The pool's thread and its own one are the old supervisor's.
-        let stuck = [Stuck::of(&nest.children[2]).await, Stuck::of(&nest.children[3]).await];
+        let stuck = [stick(&nest.children[2]).await, stick(&nest.children[3]).await];
         nest.children[0].do_send(tell(|_, _| {
             Arbiter::current().stop();
         }));

@@ -4,12 +4,12 @@ use std::{
     cell::RefCell,
     io::{self, Write},
     panic::{AssertUnwindSafe, resume_unwind},
-    sync::mpsc,
     thread::{self, ThreadId},
     time::Duration,
 };
 
 use actix::prelude::*;
+pub use actix_supervisor::test_kit::Stuck;
 use actix_supervisor::{ChildSpec, Event, EventKind, Failure, Placement, Spec, Supervisor};
 use futures::{FutureExt, future::join_all};
 use tokio::sync::{
@@ -19,7 +19,7 @@ use tokio::sync::{
 
 use crate::{
     puppet::{OnDrop, Puppet, tell},
-    seen::{Seen, real},
+    seen::{Events, real},
 };
 
 /// A watchdog's limit: longer than a busy machine lets a thread wait for its turn.
@@ -81,8 +81,8 @@ pub fn patient() -> Spec {
 pub fn root(
     spec: Spec,
     children: impl IntoIterator<Item = ChildSpec<Puppet>>,
-) -> (Addr<Supervisor>, Seen) {
-    let (spec, seen) = Seen::hook(spec);
+) -> (Addr<Supervisor>, Events) {
+    let (spec, seen) = Events::hooked(spec);
     let root = Supervisor::with_spec("root", spec).expect("a sensible spec");
     (children.into_iter().fold(root, Supervisor::child).start(), seen)
 }
@@ -126,47 +126,12 @@ pub async fn end_of_thread_of(addr: &Addr<Puppet>) -> UnboundedReceiver<()> {
     ended
 }
 
-/// Something that keeps a thread until it is dropped.
-pub struct Stuck {
-    is_stuck: UnboundedReceiver<()>,
-    _release: mpsc::Sender<()>,
-}
-
-impl Stuck {
-    /// What to do on the thread.
-    pub fn new() -> (impl FnOnce() + Send + 'static, Self) {
-        let (block, stuck) = Self::each_time();
-        (move || block(), stuck)
-    }
-
-    /// What to do on the thread, as often as one likes.
-    pub fn each_time() -> (impl Fn() + Send + Sync + 'static, Self) {
-        let (sticks, is_stuck) = unbounded_channel();
-        let (release, released) = mpsc::channel::<()>();
-        let released = std::sync::Mutex::new(released);
-        let block = move || {
-            let _ = sticks.send(());
-            // An error: it is to go on.
-            let _ = released.lock().map(|released| released.recv());
-        };
-        (block, Self { is_stuck, _release: release })
-    }
-
-    /// Has this puppet be stuck in a handler.
-    pub async fn of(addr: &Addr<Puppet>) -> Self {
-        let (block, mut stuck) = Self::new();
-        addr.do_send(tell(move |_, _| block()));
-        stuck.is_stuck().await;
-        stuck
-    }
-
-    /// Waits until it is.
-    pub async fn is_stuck(&mut self) {
-        self.is_stuck.recv().await.expect("it has run");
-    }
-
-    /// Lets the thread go on.
-    pub fn release(self) {}
+/// Has this puppet be stuck in a handler.
+pub async fn stick(addr: &Addr<Puppet>) -> Stuck {
+    let (block, mut stuck) = Stuck::new();
+    addr.do_send(tell(move |_, _| block()));
+    stuck.is_stuck().await;
+    stuck
 }
 
 /// The failure that this event tells of.

@@ -6,12 +6,11 @@ use std::{
     process::Command,
 };
 
-use actix_supervisor::{Placement, Stop};
+use actix_supervisor::{Placement, Stop, test_kit::guard};
 
 use crate::{
-    place::{Stuck, patient, puppet, root, watched},
+    place::{patient, puppet, root, stick, watched},
     seen::{paths, real},
-    support::guard,
 };
 
 const ROLE: &str = "SUPERVISOR_TEST_ROLE";
@@ -27,9 +26,9 @@ fn end_with_stuck_threads() {
         ];
         let addrs = specs.each_ref().map(|spec| spec.addr());
         let settings = patient().shutdown_timeout(std::time::Duration::from_millis(20));
-        let (root, mut seen) = root(settings, specs);
+        let (root, seen) = root(settings, specs);
         for addr in &addrs {
-            std::mem::forget(Stuck::of(addr).await);
+            std::mem::forget(stick(addr).await);
         }
         seen.until("root/pool: ChildRestarted").await;
         let mut left = paths(&root.send(Stop).await.unwrap());

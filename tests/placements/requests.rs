@@ -11,15 +11,15 @@ use actix_supervisor::{
 use futures::future::join_all;
 
 use crate::{
-    place::{Stuck, each_of_its_own, patient, puppet, root, thread_of, watched},
+    place::{Stuck, each_of_its_own, patient, puppet, root, stick, thread_of, watched},
     puppet::{Puppet, life},
-    seen::{Seen, paths, real},
+    seen::{Events, paths, real},
     support::{info, list, status, token},
 };
 
 struct Case {
     root: Addr<Supervisor>,
-    seen: Seen,
+    seen: Events,
     addr: Addr<Puppet>,
     child: actix_supervisor::ChildToken,
     stuck: Stuck,
@@ -38,10 +38,10 @@ fn each_stuck(test: impl AsyncFn(&mut Case)) {
         join_all(specs.map(async |spec| {
             let (addr, spec) = (spec.addr(), short(spec));
             let (root, seen) = root(patient(), [spec]);
-            let (child, stuck) = (token(&root, "child").await, Stuck::of(&addr).await);
+            let (child, stuck) = (token(&root, "child").await, stick(&addr).await);
             let mut case = Case { root, seen, addr, child, stuck };
             test(&mut case).await;
-            let Case { root, mut seen, stuck, .. } = case;
+            let Case { root, seen, stuck, .. } = case;
             stuck.release();
             seen.until("root/child: ChildCameBack").await;
             assert_eq!(status(&root).await.left_behind, 0);
@@ -145,7 +145,7 @@ fn a_stop_after_a_new_spec_that_places_it_inline_reports_the_thread() {
         let spec = short(puppet("child", &place));
         let addr = spec.addr();
         let (root, _seen) = root(patient(), [spec]);
-        let (child, stuck) = (token(&root, "child").await, Stuck::of(&addr).await);
+        let (child, stuck) = (token(&root, "child").await, stick(&addr).await);
         root.do_send(Replace(child, short(Puppet::spec("child"))));
         let report = root.send(Stop).await.unwrap();
         assert_eq!(paths(&report), ["root/child"]);

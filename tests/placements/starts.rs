@@ -33,7 +33,7 @@ fn slow(name: &str, place: &Placement, journal: &Journal) -> (ChildSpec<Puppet>,
 fn it_is_ready_when_what_it_waits_for_is_done_and_not_before() {
     each_placement(async |place| {
         let (spec, go) = slow("slow", &place, &Journal::default());
-        let (addr, (root, mut seen)) = (spec.addr(), root(patient(), []));
+        let (addr, (root, seen)) = (spec.addr(), root(patient(), []));
         let added = root.send(AddAndWait(spec));
         let early = addr.send(life());
         seen.until("root/slow: ChildStarted").await;
@@ -50,7 +50,7 @@ fn it_is_ready_when_what_it_waits_for_is_done_and_not_before() {
 #[test]
 fn a_first_start_that_fails_is_the_answer_to_who_waits_for_it() {
     each_placement(async |place| {
-        let (root, mut seen) = root(patient(), []);
+        let (root, seen) = root(patient(), []);
         let spec = ChildSpec::try_actor("bad", |_| Err::<Puppet, _>("boom"));
         match root.send(AddAndWait(spec.placement(place.clone()))).await.unwrap() {
             Err(AddError::Start(Failure::Error(error))) => assert_eq!(error.to_string(), "boom"),
@@ -67,7 +67,7 @@ fn a_start_that_takes_too_long_is_a_failure_and_is_tried_again() {
     each_placement(async |place| {
         let (journal, limit) = (Journal::default(), std::time::Duration::from_millis(20));
         let (spec, go) = slow("slow", &place, &journal);
-        let (addr, (root, mut seen)) = (spec.addr(), root(patient(), [spec.start_timeout(limit)]));
+        let (addr, (root, seen)) = (spec.addr(), root(patient(), [spec.start_timeout(limit)]));
         let event = seen.until("root/slow: ChildFailed").await;
         assert!(
             matches!(failure(&event), Failure::StartTimeout(told) if *told == limit),
@@ -114,7 +114,7 @@ fn members_of_a_group_start_in_order_each_when_the_one_before_is_ready_and_stop_
                 ["a", "b", "c"].map(|name| slow(name, &place, &journal)).into_iter().collect();
             let addrs: Vec<_> = slows.iter().map(|(spec, _)| spec.addr()).collect();
             let (specs, gos): (Vec<_>, Vec<_>) = slows.into_iter().unzip();
-            let (root, mut seen) = root(patient().strategy(strategy), specs);
+            let (root, seen) = root(patient().strategy(strategy), specs);
             for (name, go) in ["a", "b", "c"].into_iter().zip(&gos) {
                 seen.until(&format!("root/{name}: ChildStarted")).await;
                 let states = states(&root).await.into_iter();
@@ -172,7 +172,7 @@ fn a_restart_waits_for_the_backoff_and_what_fails_too_often_gives_up() {
     each_placement(async |place| {
         let delay = std::time::Duration::from_millis(50);
         let spec = puppet("child", &place).backoff(Backoff::constant(delay)).give_up_after(3);
-        let (addr, (root, mut seen)) = (spec.addr(), root(patient(), []));
+        let (addr, (root, seen)) = (spec.addr(), root(patient(), []));
         let child = root.send(AddAndWait(spec)).await.unwrap().unwrap();
         for lives in 1..=3 {
             let begin = now();

@@ -65,7 +65,7 @@ fn what_drains_handles_what_is_in_its_mailbox_by_then_and_no_more() {
     each_placement(async |place| {
         let spec = puppet("child", &place).drain(true).mailbox_capacity(0);
         let addr = spec.addr();
-        let (root, mut seen) = root(patient(), [spec]);
+        let (root, seen) = root(patient(), [spec]);
         seen.until("root/child: ChildReady").await;
         let queued: Vec<_> = (0..1000).map(|_| addr.send(life())).collect();
         let report = root.send(Stop);
@@ -82,7 +82,7 @@ fn what_refuses_to_stop_is_dropped_at_its_limit_on_its_own_thread() {
         let limit = Shutdown::Timeout(std::time::Duration::from_millis(20));
         let (journal, spec) = (Journal::default(), puppet("child", &place).shutdown(limit));
         let addr = spec.addr();
-        let (root, mut seen) = root(patient(), [spec]);
+        let (root, seen) = root(patient(), [spec]);
         note(&addr, "child", &journal).await;
         let refusing = tell(|puppet, _| puppet.on_stopping = Box::new(|_| Running::Continue));
         addr.send(refusing).await.unwrap();
@@ -99,7 +99,7 @@ fn each_request_does_what_it_says() {
     each_placement(async |place| {
         let (journal, specs) = (Journal::default(), ["a", "b"].map(|name| puppet(name, &place)));
         let [a, b] = specs.each_ref().map(|spec| spec.addr());
-        let (root, mut seen) = root(patient(), specs);
+        let (root, seen) = root(patient(), specs);
         let (a_token, b_token) = (token(&root, "a").await, token(&root, "b").await);
 
         note(&a, "a", &journal).await;

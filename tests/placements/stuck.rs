@@ -7,7 +7,7 @@ use actix_supervisor::{
 };
 
 use crate::{
-    place::{Stuck, each_elsewhere, patient, puppet, root, watched},
+    place::{Stuck, each_elsewhere, patient, puppet, root, stick, watched},
     puppet::{Puppet, life},
     seen::paths,
     support::{secs, status, token},
@@ -21,8 +21,8 @@ fn a_stop_goes_on_without_a_stuck_thread_and_reports_it() {
         let kinds = [puppet("child", &place).shutdown(SHORT), watched("child", &place)];
         for spec in kinds.into_iter().map(|spec| spec.mailbox_capacity(0)) {
             let addr = spec.addr();
-            let (root, mut seen) = root(patient(), [spec, Puppet::spec("inline")]);
-            let stuck = Stuck::of(&addr).await;
+            let (root, seen) = root(patient(), [spec, Puppet::spec("inline")]);
+            let stuck = stick(&addr).await;
             let behind: Vec<_> = (0..10).map(|_| addr.send(life())).collect();
             let report = root.send(Stop).await.unwrap();
             assert_eq!(paths(&report), ["root/child"]);
@@ -52,10 +52,10 @@ fn threads_that_never_come_back_are_counted_and_reported_one_by_one() {
             .collect();
         let addrs: Vec<_> = specs.iter().map(ChildSpec::addr).collect();
         let settings = patient().arbiters(3).shutdown_order(ShutdownOrder::Concurrent);
-        let (root, mut seen) = root(settings, specs);
+        let (root, seen) = root(settings, specs);
         let mut kept = Vec::new();
         for (count, (name, addr)) in names.into_iter().zip(&addrs).enumerate() {
-            kept.push(Stuck::of(addr).await);
+            kept.push(stick(addr).await);
             seen.until(&format!("root/{name}: ChildEnded")).await;
             assert_eq!(status(&root).await.left_behind, count + 1);
         }
@@ -76,7 +76,7 @@ fn a_stuck_thread_below_is_reported_by_each_level_with_its_whole_path() {
         let sub = Supervisor::with_spec("sub", patient()).unwrap().child(leaf);
         let (sub_addr, sub) = (sub.addr(), ChildSpec::supervisor(sub));
         let root = Supervisor::new("root").child(sub.placement(Placement::Dedicated)).start();
-        let stuck = Stuck::of(&addr).await;
+        let stuck = stick(&addr).await;
         let below = sub_addr.send(actix_supervisor::Join);
         let report = root.send(Stop).await.unwrap();
         assert_eq!(paths(&report), ["root/sub/leaf"]);
@@ -123,7 +123,7 @@ fn a_supervisor_on_a_stuck_thread_is_left_behind_and_holds_up_no_stop() {
         let sub = ChildSpec::supervisor(Supervisor::new("sub").child(leaf));
         let sub = sub.placement(place.clone()).shutdown(SHORT);
         let root = Supervisor::new("root").child(sub).start();
-        let stuck = Stuck::of(&addr).await;
+        let stuck = stick(&addr).await;
         let report = root.send(Stop).await.unwrap();
         assert_eq!(paths(&report), ["root/sub"]);
         stuck.release();
@@ -138,7 +138,7 @@ fn a_kill_from_above_goes_on_without_a_stuck_thread() {
         let sub = ChildSpec::supervisor(sub.child(leaf));
         let root = Supervisor::with_spec("root", patient()).unwrap().child(sub).start();
         let sub = token(&root, "sub").await;
-        let stuck = Stuck::of(&addr).await;
+        let stuck = stick(&addr).await;
         let behind = addr.send(life());
         root.send(Kill(sub)).await.unwrap().unwrap();
         let fresh = match place {
@@ -171,7 +171,7 @@ fn a_tree_is_told_without_a_supervisor_whose_thread_is_stuck_at_whatever_depth()
         assert_eq!(names(&tree.supervisors[0]), ["stuck", "free"]);
         assert!(tree.supervisors[0].unanswered.is_empty());
 
-        let stuck = Stuck::of(&addr).await;
+        let stuck = stick(&addr).await;
         let tree = root.send(Tree).await.unwrap();
         assert!(tree.unanswered.is_empty());
         let middle = &tree.supervisors[0];

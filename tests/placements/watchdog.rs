@@ -17,22 +17,22 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use crate::{
     place::{
-        LIMIT, Stuck, ask, each_elsewhere, each_of_its_own, failure, patient, root, thread_of,
-        watched,
+        LIMIT, Stuck, ask, each_elsewhere, each_of_its_own, failure, patient, root, stick,
+        thread_of, watched,
     },
     puppet::{OnDrop, Puppet, life, tell},
-    seen::{Seen, paths, real},
+    seen::{Events, paths, real},
     support::{list, now, status},
 };
 
 /// Waits until the watchdog has found it.
-async fn is_found(seen: &mut Seen) {
+async fn is_found(seen: &Events) {
     let event = seen.until("root/child: ChildFailed").await;
     assert!(matches!(failure(&event), Failure::Unresponsive(LIMIT)), "{event}");
 }
 
 /// Waits until the stuck thread has gone on.
-async fn comes_back(seen: &mut Seen) {
+async fn comes_back(seen: &Events) {
     let event = seen.until("root/child: ChildCameBack").await;
     assert!(matches!(event.kind, EventKind::ChildCameBack { .. }));
 }
@@ -42,7 +42,7 @@ fn the_next_incarnation_takes_over_what_a_stuck_handler_has_left_in_the_mailbox(
     each_of_its_own(async |place| {
         let spec = watched("child", &place).mailbox_capacity(0);
         let addr = spec.addr();
-        let (root, mut seen) = root(patient(), [spec]);
+        let (root, seen) = root(patient(), [spec]);
         let before = thread_of(&addr).await;
         let (dropped, mut drops) = unbounded_channel();
         let held = OnDrop::new(move || {
@@ -55,7 +55,7 @@ fn the_next_incarnation_takes_over_what_a_stuck_handler_has_left_in_the_mailbox(
         }));
         let behind: Vec<_> = (0..10).map(|_| addr.send(life())).collect();
         stuck.is_stuck().await;
-        is_found(&mut seen).await;
+        is_found(&seen).await;
         for behind in behind {
             assert_eq!(behind.await, Ok(2));
         }
@@ -66,7 +66,7 @@ fn the_next_incarnation_takes_over_what_a_stuck_handler_has_left_in_the_mailbox(
         assert!(drops.try_recv().is_err());
 
         stuck.release();
-        comes_back(&mut seen).await;
+        comes_back(&seen).await;
         assert_eq!(drops.try_recv(), Ok(before), "dropped on its own thread");
         assert_eq!(in_hand.await, Ok(1), "what it was at is done");
         let status = status(&root).await;
@@ -81,7 +81,7 @@ fn what_comes_back_handles_nothing_more() {
     each_of_its_own(async |place| {
         let spec = watched("child", &place).mailbox_capacity(0);
         let addr = spec.addr();
-        let (root, mut seen) = root(patient(), [spec]);
+        let (root, seen) = root(patient(), [spec]);
         let by_the_old_one = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&by_the_old_one);
         let counting = move |puppet: &mut Puppet| {
@@ -103,15 +103,15 @@ fn what_comes_back_handles_nothing_more() {
         }));
         stuck.is_stuck().await;
         let by_timers = by_the_old_one.load(Ordering::SeqCst);
-        is_found(&mut seen).await;
+        is_found(&seen).await;
         // They are in the mailbox when it goes on.
-        let pausing = Stuck::of(&addr).await;
+        let pausing = stick(&addr).await;
         for _ in 0..100 {
             let counting = counting.clone();
             addr.do_send(tell(move |puppet, _| counting(puppet)));
         }
         stuck.release();
-        comes_back(&mut seen).await;
+        comes_back(&seen).await;
         pausing.release();
         assert_eq!(addr.send(life()).await, Ok(2));
         assert_eq!(by_the_old_one.load(Ordering::SeqCst), by_timers);
@@ -126,13 +126,13 @@ fn on_an_arbiter_of_the_applications_it_goes_on_when_that_does() {
         let place = Placement::Arbiter(arbiter.handle());
         let spec = watched("child", &place).mailbox_capacity(0);
         let addr = spec.addr();
-        let (root, mut seen) = root(patient(), [spec]);
+        let (root, seen) = root(patient(), [spec]);
         let before = thread_of(&addr).await;
-        let stuck = Stuck::of(&addr).await;
+        let stuck = stick(&addr).await;
         let behind: Vec<_> = (0..10).map(|_| addr.send(life())).collect();
-        is_found(&mut seen).await;
+        is_found(&seen).await;
         stuck.release();
-        comes_back(&mut seen).await;
+        comes_back(&seen).await;
         let mut lives = Vec::new();
         for behind in behind {
             lives.push(behind.await.unwrap());
@@ -151,13 +151,13 @@ fn on_an_arbiter_that_stays_stuck_it_is_started_once_more_and_has_then_failed_fo
             let arbiter = Arbiter::new();
             let spec = watched("child", &Placement::Arbiter(arbiter.handle()));
             let addr = spec.addr();
-            let (spec_of_root, mut seen) = Seen::hook(patient().on_limit(on_limit));
+            let (spec_of_root, seen) = Events::hooked(patient().on_limit(on_limit));
             let root = Supervisor::with_spec("root", spec_of_root).unwrap().child(spec);
             let (root, ended) = (root.addr(), actix_rt::spawn(root.serve()));
-            let stuck = Stuck::of(&addr).await;
+            let stuck = stick(&addr).await;
             let behind = addr.send(life());
             for _ in 0..2 {
-                is_found(&mut seen).await;
+                is_found(&seen).await;
             }
             match on_limit {
                 OnLimit::Backoff => {
@@ -193,13 +193,13 @@ fn a_start_that_is_stuck_is_found_in_started() {
             }
         });
         let (addr, spec) = (spec.addr(), spec.placement(place.clone()).watchdog(LIMIT));
-        let (root, mut seen) = root(patient(), [spec]);
+        let (root, seen) = root(patient(), [spec]);
         let early = addr.send(life());
         stuck.is_stuck().await;
-        is_found(&mut seen).await;
+        is_found(&seen).await;
         assert_eq!(early.await, Ok(2));
         stuck.release();
-        comes_back(&mut seen).await;
+        comes_back(&seen).await;
         assert_eq!(addr.send(life()).await, Ok(2));
         assert!(root.send(Stop).await.unwrap().is_clean());
     });
@@ -221,15 +221,15 @@ fn a_factory_that_is_stuck_makes_nothing_until_it_has_returned() {
         });
         let delay = actix_supervisor::Backoff::constant(std::time::Duration::from_millis(20));
         let (addr, spec) = (spec.addr(), spec.placement(place.clone()).watchdog(LIMIT));
-        let (root, mut seen) = root(patient(), [spec.backoff(delay)]);
+        let (root, seen) = root(patient(), [spec.backoff(delay)]);
         let early = addr.send(life());
         stuck.is_stuck().await;
-        is_found(&mut seen).await;
+        is_found(&seen).await;
         let event = seen.until("root/child: ChildFailed").await;
         assert!(failure(&event).to_string().contains("still in its factory"), "{event}");
         assert_eq!(made.load(Ordering::SeqCst), 0);
         stuck.release();
-        comes_back(&mut seen).await;
+        comes_back(&seen).await;
         assert_eq!(early.await, Ok(2));
         assert_eq!(made.load(Ordering::SeqCst), 2);
         assert!(root.send(Stop).await.unwrap().is_clean());
@@ -248,9 +248,9 @@ fn without_a_backoff_starts_behind_a_stuck_factory_do_not_follow_each_other_at_o
             Puppet::new(makes.load(Ordering::SeqCst))
         });
         let (addr, spec) = (spec.addr(), spec.placement(place.clone()).watchdog(LIMIT));
-        let (root, mut seen) = root(patient(), [spec]);
+        let (root, seen) = root(patient(), [spec]);
         stuck.is_stuck().await;
-        is_found(&mut seen).await;
+        is_found(&seen).await;
         let event = seen.until("root/child: ChildFailed").await;
         assert!(failure(&event).to_string().contains("still in its factory"), "{event}");
         let next = list(&root).await[0].next_start.expect("it waits");
@@ -259,7 +259,7 @@ fn without_a_backoff_starts_behind_a_stuck_factory_do_not_follow_each_other_at_o
         assert!(matches!(event.kind, EventKind::ChildRestarted { restarts: 2, .. }), "{event}");
         assert!(now() >= next);
         stuck.release();
-        comes_back(&mut seen).await;
+        comes_back(&seen).await;
         assert_eq!(addr.send(life()).await, Ok(2));
         assert!(root.send(Stop).await.unwrap().is_clean());
     });
@@ -270,7 +270,7 @@ fn a_first_start_that_is_stuck_is_told_to_who_waits_for_it() {
     each_elsewhere(async |place| {
         let (block, mut stuck) = Stuck::each_time();
         let spec = Puppet::starting("child", move |_, _| block()).placement(place.clone());
-        let (root, mut seen) = root(patient(), []);
+        let (root, seen) = root(patient(), []);
         let added = root.send(AddAndWait(spec.watchdog(LIMIT)));
         stuck.is_stuck().await;
         match added.await.unwrap() {
@@ -280,7 +280,7 @@ fn a_first_start_that_is_stuck_is_told_to_who_waits_for_it() {
         assert!(list(&root).await.is_empty());
         assert_eq!(status(&root).await.left_behind, 1);
         stuck.release();
-        comes_back(&mut seen).await;
+        comes_back(&seen).await;
         assert_eq!(status(&root).await.left_behind, 0);
         assert!(root.send(Stop).await.unwrap().is_clean());
     });
@@ -291,10 +291,10 @@ fn a_temporary_child_ends_when_its_thread_is_stuck() {
     each_elsewhere(async |place| {
         let spec = watched("child", &place).restart(RestartPolicy::Temporary);
         let addr = spec.addr();
-        let (root, mut seen) = root(patient(), [spec]);
-        let stuck = Stuck::of(&addr).await;
+        let (root, seen) = root(patient(), [spec]);
+        let stuck = stick(&addr).await;
         let behind = addr.send(life());
-        is_found(&mut seen).await;
+        is_found(&seen).await;
         seen.until("root/child: ChildEnded").await;
         assert_eq!(behind.await, Err(MailboxError::Closed));
         assert_eq!(status(&root).await.left_behind, 1);
@@ -318,16 +318,16 @@ fn a_service_whose_thread_is_stuck_is_called_again_elsewhere() {
             }
             async move { stop.cancelled().await }
         });
-        let (spec, mut seen) = Seen::hook(patient());
+        let (spec, seen) = Events::hooked(patient());
         let service = service.placement(place.clone()).watchdog(LIMIT);
         let backoff = actix_supervisor::Backoff::constant(std::time::Duration::from_millis(20));
         let root = Supervisor::with_spec("root", spec).unwrap().child(service.backoff(backoff));
         let root = root.start();
         let first = calls.recv().await.unwrap();
         stuck.is_stuck().await;
-        is_found(&mut seen).await;
+        is_found(&seen).await;
         stuck.release();
-        comes_back(&mut seen).await;
+        comes_back(&seen).await;
         assert_ne!(calls.recv().await.unwrap(), first);
         assert!(root.send(Stop).await.unwrap().is_clean());
     });
@@ -338,7 +338,7 @@ fn what_is_busy_but_answers_and_a_supervisor_that_is_late_itself_are_no_failures
     each_elsewhere(async |place| {
         let (inline, child) = (Puppet::spec("inline"), watched("child", &place));
         let (inlines_addr, addr) = (inline.addr(), child.addr());
-        let (root, mut seen) = root(patient(), [inline, child]);
+        let (root, seen) = root(patient(), [inline, child]);
         seen.until("root/child: ChildReady").await;
         let busy = addr.send(tell(|puppet, ctx| {
             ctx.wait(async { tokio::time::sleep(LIMIT * 2).await }.into_actor(puppet));

@@ -9,7 +9,7 @@ use actix_supervisor::{
 
 use crate::{
     puppet::{Puppet, Tell, life, tell},
-    support::{Do, Journal, Probe, exact, list, now, paused, secs, settle, sleep, start, status},
+    support::{Do, Journal, Probes, exact, list, now, paused, secs, settle, sleep, start, status},
 };
 
 fn note_child(journal: &Journal, place: &str, ctx: &Context<Puppet>) {
@@ -147,7 +147,7 @@ fn a_failing_actor_runs_stopped_once_and_is_not_asked_in_stopping() {
     paused(async {
         let journal = Journal::default();
         let root = start("root", exact());
-        let child = root.send(Add(Probe::spec("child", &journal))).await.unwrap().unwrap();
+        let child = root.send(Add(Probes::spec("child", &journal))).await.unwrap().unwrap();
         assert_eq!(child.addr().send(Do::Fail).await, Ok(1));
         assert_eq!(child.addr().send(Do::Nothing).await, Ok(2));
         let entries = journal.take();
@@ -163,7 +163,7 @@ fn a_stop_that_stopping_refuses_is_none() {
     paused(async {
         let journal = Journal::default();
         let root = start("root", exact());
-        let child = root.send(Add(Probe::spec("child", &journal))).await.unwrap().unwrap();
+        let child = root.send(Add(Probes::spec("child", &journal))).await.unwrap().unwrap();
         child.addr().send(Do::RefuseToStop).await.unwrap();
         let stop = child.addr().send(Do::Stop);
         let behind = child.addr().send(Do::Note(1));

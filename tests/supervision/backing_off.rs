@@ -10,7 +10,7 @@ use actix_supervisor::{
 
 use crate::{
     backoff::Bench,
-    support::{Do, Journal, Probe, exact, info, now, paused, secs, settle, sleep, states, token},
+    support::{Do, Journal, Probes, exact, info, now, paused, secs, settle, sleep, states, token},
     times::patient,
 };
 
@@ -111,7 +111,7 @@ fn a_child_that_rejects_answers_nobody_late() {
 fn other_children_go_on_while_one_backs_off() {
     paused(async {
         let journal = Journal::default();
-        let (sick, well) = (Probe::spec("sick", &journal), Probe::spec("well", &journal));
+        let (sick, well) = (Probes::spec("sick", &journal), Probes::spec("well", &journal));
         let (sick, well_addr) = (sick.backoff(Backoff::constant(secs(30))), well.addr());
         let root = Supervisor::with_spec("root", exact()).unwrap().child(sick).child(well).start();
         let sick = token(&root, "sick").await;

@@ -8,7 +8,9 @@ use actix_supervisor::{
 };
 
 use crate::{
-    support::{Do, Journal, Probe, fragile, info, list, now, paused, secs, settle, sleep, status},
+    support::{
+        Do, Journal, Probe, Probes, fragile, info, list, now, paused, secs, settle, sleep, status,
+    },
     times::{Starts, patient},
 };
 
@@ -137,7 +139,7 @@ fn after_a_delay_of_more_than_ten_seconds_it_has_to_be_healthy_for_as_long() {
 fn it_is_healthy_from_when_it_is_ready_and_not_from_its_start() {
     paused(async {
         let (journal, backoff) = (Journal::default(), Backoff::exponential(secs(1), secs(60)));
-        let spec = Probe::slow("probe", &journal, secs(8)).backoff(backoff.reset_after(secs(5)));
+        let spec = Probes::slow("probe", &journal, secs(8)).backoff(backoff.reset_after(secs(5)));
         let probe = spec.addr();
         let root = Supervisor::with_spec("root", patient()).unwrap().child(spec).start();
         for failures_in_row in 1..=3 {

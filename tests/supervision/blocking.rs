@@ -12,7 +12,7 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use crate::{
     support::{exact, info, list, status, token},
-    threads::{Seen, Stubborn, real},
+    threads::{Events, Stubborn, real},
 };
 
 type Returns = fn() -> Exit;
@@ -24,8 +24,8 @@ fn blocks_until_cancelled(stop: &CancellationToken) {
     runtime.block_on(stop.cancelled());
 }
 
-fn one(spec: ChildSpec<ServiceActor>) -> (Addr<Supervisor>, Seen) {
-    let (settings, seen) = Seen::hook(exact());
+fn one(spec: ChildSpec<ServiceActor>) -> (Addr<Supervisor>, Events) {
+    let (settings, seen) = Events::hooked(exact());
     (Supervisor::with_spec("root", settings).unwrap().child(spec).start(), seen)
 }
 
@@ -39,7 +39,7 @@ fn a_blocking_service_runs_on_a_thread_with_its_name_and_stops_by_its_token() {
             let _ = named.send((current.name().map(str::to_owned), current.id() != here));
             blocks_until_cancelled(&stop);
         });
-        let (root, mut seen) = one(spec.shutdown(Shutdown::Infinite));
+        let (root, seen) = one(spec.shutdown(Shutdown::Infinite));
         assert_eq!(names.recv().await, Some((Some("a rather long name".to_owned()), true)));
         seen.until("root/a rather long\0 name: ChildReady").await;
         assert!(root.send(Stop).await.unwrap().is_clean());
@@ -59,7 +59,7 @@ fn a_panic_and_an_error_and_a_return_of_a_blocking_service_mean_what_they_mean_e
         ];
         for (returned, said) in returns {
             let spec = ChildSpec::blocking("service", move |_| returned());
-            let (settings, mut seen) = Seen::hook(Spec::default().failure_threshold(0.0));
+            let (settings, seen) = Events::hooked(Spec::default().failure_threshold(0.0));
             let root = Supervisor::with_spec("root", settings).unwrap().child(spec).start();
             match said {
                 "" => drop(seen.until("root/service: ChildEnded").await),
@@ -104,7 +104,7 @@ fn a_failed_blocking_service_is_called_again_with_a_token_of_its_own() {
 fn a_killed_blocking_service_has_failed_when_it_returns() {
     real(async {
         let (spec, mut service) = Stubborn::spec("service");
-        let (root, mut seen) = one(spec.shutdown(Shutdown::Infinite));
+        let (root, seen) = one(spec.shutdown(Shutdown::Infinite));
         let (token, cancelled) = (token(&root, "service").await, service.called().await);
         seen.until("root/service: ChildReady").await;
         let kill = root.send(Kill(token));
@@ -124,7 +124,7 @@ fn a_killed_blocking_service_has_failed_when_it_returns() {
 fn a_restart_of_one_that_ignores_its_token_times_out_and_comes_when_it_has_returned() {
     real(async {
         let (spec, mut service) = Stubborn::spec("service");
-        let (root, mut seen) = one(spec.shutdown(SHORT));
+        let (root, seen) = one(spec.shutdown(SHORT));
         let token = token(&root, "service").await;
         service.called().await;
         assert_eq!(root.send(Restart(token)).await, Ok(Err(ChildError::Timeout)));
@@ -149,7 +149,7 @@ fn a_terminate_and_a_kill_of_one_that_ignores_its_token_time_out_and_stand() {
     real(async {
         let (one_spec, mut killed) = Stubborn::spec("killed");
         let (two_spec, mut terminated) = Stubborn::spec("terminated");
-        let (settings, mut seen) = Seen::hook(exact());
+        let (settings, seen) = Events::hooked(exact());
         let root = Supervisor::with_spec("root", settings)
             .unwrap()
             .child(one_spec.shutdown(SHORT))
@@ -178,7 +178,7 @@ fn a_terminate_and_a_kill_of_one_that_ignores_its_token_time_out_and_stand() {
 fn the_removal_of_one_that_ignores_its_token_times_out_and_it_is_never_called_again() {
     real(async {
         let (spec, mut service) = Stubborn::spec("service");
-        let (root, mut seen) = one(spec.shutdown(SHORT));
+        let (root, seen) = one(spec.shutdown(SHORT));
         let token = token(&root, "service").await;
         service.called().await;
         let removal = root.send(RemoveAndWait { token, timeout: None });
@@ -197,7 +197,7 @@ fn the_removal_of_one_that_ignores_its_token_times_out_and_it_is_never_called_ag
 fn a_removal_with_a_timeout_of_its_own_does_not_wait_for_the_childs_limit() {
     real(async {
         let (spec, mut service) = Stubborn::spec("service");
-        let (root, mut seen) = one(spec.shutdown(Shutdown::Infinite));
+        let (root, seen) = one(spec.shutdown(Shutdown::Infinite));
         let token = token(&root, "service").await;
         service.called().await;
         let removal = root.send(RemoveAndWait { token, timeout: Some(Duration::from_millis(1)) });
@@ -216,7 +216,7 @@ fn a_hung_thread_holds_up_nothing_past_its_limit_and_is_reported_by_its_path() {
         let other = || {
             ChildSpec::blocking("other", |stop: CancellationToken| blocks_until_cancelled(&stop))
         };
-        let (settings, mut seen) = Seen::hook(exact());
+        let (settings, seen) = Events::hooked(exact());
         let root = Supervisor::with_spec("root", settings)
             .unwrap()
             .child(other())
@@ -248,7 +248,7 @@ fn a_temporary_blocking_service_that_returns_ends_and_its_mailbox_closes() {
     real(async {
         let (spec, mut service) = Stubborn::spec("once");
         let addr = spec.addr();
-        let (root, mut seen) = one(spec.restart(RestartPolicy::Temporary));
+        let (root, seen) = one(spec.restart(RestartPolicy::Temporary));
         service.called().await;
         service.release();
         seen.until("root/once: ChildEnded").await;

@@ -13,8 +13,8 @@ use actix_supervisor::{
 
 use crate::{
     support::{
-        Do, Events, Journal, Probe, exact, fragile, info, paused, secs, settle, sleep, start,
-        states, status, token,
+        Do, Events, Journal, Probe, Probes, exact, fragile, info, paused, secs, settle, sleep,
+        start, states, status, token,
     },
     times::Starts,
 };
@@ -22,7 +22,7 @@ use crate::{
 /// A spec of a probe with a rule that notes what it is asked about.
 fn asked(name: &str, journal: &Journal, answer: Decision) -> ChildSpec<Probe> {
     let noted = journal.clone();
-    Probe::spec(name, journal).decide(move |failure| {
+    Probes::spec(name, journal).decide(move |failure| {
         noted.note(format!("asked: {failure}"));
         answer
     })
@@ -105,7 +105,7 @@ fn it_is_asked_about_a_start_that_took_too_long_and_about_a_factory() {
     paused(async {
         let journal = Journal::default();
         let noted = journal.clone();
-        let slow = Probe::slow("slow", &journal, secs(60)).start_timeout(secs(2));
+        let slow = Probes::slow("slow", &journal, secs(60)).start_timeout(secs(2));
         let slow = slow.decide(move |failure| {
             noted.note(format!("asked: {failure}"));
             Decision::End
@@ -177,7 +177,7 @@ fn an_end_overrides_permanent_and_moves_no_meter() {
 fn an_end_sweeps_no_group_down() {
     paused(async {
         let journal = Journal::default();
-        let (a, b) = (Probe::spec("a", &journal), asked("b", &journal, Decision::End));
+        let (a, b) = (Probes::spec("a", &journal), asked("b", &journal, Decision::End));
         let addrs = [a.addr(), b.addr()];
         let settings = exact().strategy(Strategy::OneForAll);
         let _root = Supervisor::with_spec("root", settings).unwrap().child(a).child(b).start();
@@ -193,7 +193,7 @@ fn an_end_sweeps_no_group_down() {
 fn an_end_in_a_pause_ends_at_once() {
     paused(async {
         let journal = Journal::default();
-        let (a, b) = (Probe::spec("a", &journal), asked("b", &journal, Decision::End));
+        let (a, b) = (Probes::spec("a", &journal), asked("b", &journal, Decision::End));
         let addrs = [a.addr(), b.addr()];
         let root = Supervisor::with_spec("root", fragile()).unwrap().child(a).child(b).start();
         addrs[0].do_send(Do::Panic);
@@ -209,7 +209,7 @@ fn an_end_in_a_pause_ends_at_once() {
 fn an_escalation_makes_the_supervisor_fail() {
     paused(async {
         let (journal, events) = (Journal::default(), Events::default());
-        let (a, b) = (Probe::spec("a", &journal), Probe::spec("b", &journal));
+        let (a, b) = (Probes::spec("a", &journal), Probes::spec("b", &journal));
         let b = b.decide(|_| Decision::Escalate);
         let addr = b.addr();
         let root = Supervisor::with_spec("root", events.hook(exact())).unwrap().child(a).child(b);
@@ -236,7 +236,7 @@ fn a_rule_that_panics_counts_as_a_restart() {
     for policy in [RestartPolicy::Permanent, RestartPolicy::Temporary] {
         paused(async {
             let journal = Journal::default();
-            let spec = Probe::spec("probe", &journal).restart(policy);
+            let spec = Probes::spec("probe", &journal).restart(policy);
             let spec = spec.decide(|_| panic!("cannot decide"));
             let addr = spec.addr();
             let root = Supervisor::with_spec("root", exact()).unwrap().child(spec).start();

@@ -10,7 +10,8 @@ use actix_supervisor::{
 use crate::{
     puppet::{Puppet, life, tell},
     support::{
-        Do, Events, Journal, Probe, exact, list, now, paused, secs, settle, sleep, start, status,
+        Do, Events, Journal, Probe, Probes, exact, list, now, paused, secs, settle, sleep, start,
+        status,
     },
 };
 
@@ -18,7 +19,7 @@ const BACKLOG: u32 = 10_000;
 
 /// A probe with a backlog of notes.
 async fn busy(root: &Addr<Supervisor>, journal: &Journal, drain: bool) -> Child<Probe> {
-    let child = root.send(Add(Probe::spec("busy", journal).drain(drain))).await.unwrap().unwrap();
+    let child = root.send(Add(Probes::spec("busy", journal).drain(drain))).await.unwrap().unwrap();
     assert_eq!(child.addr().send(Do::Nothing).await, Ok(1));
     (0..BACKLOG).for_each(|number| child.addr().do_send(Do::Note(number)));
     child
@@ -116,7 +117,7 @@ fn a_child_that_drains_handles_what_was_there_before_the_request_and_nothing_lat
 fn messages_after_the_request_are_left_to_the_next_incarnation() {
     paused(async {
         let (root, journal) = (start("root", exact()), Journal::default());
-        let spec = Probe::spec("child", &journal).drain(true);
+        let spec = Probes::spec("child", &journal).drain(true);
         let child = root.send(Add(spec)).await.unwrap().unwrap();
         let before: Vec<_> = (0..10).map(|number| child.addr().send(Do::Note(number))).collect();
         let restarted = root.send(Restart(child.token()));

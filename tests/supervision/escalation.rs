@@ -9,8 +9,8 @@ use actix_supervisor::{
 };
 
 use crate::support::{
-    Do, Events, Journal, Probe, exact, failures, fragile, info, now, paused, secs, settle, sleep,
-    states, status, token,
+    Do, Events, Journal, Probe, Probes, exact, failures, fragile, info, now, paused, secs, settle,
+    sleep, states, status, token,
 };
 
 /// A spec that fails at the first failure.
@@ -42,8 +42,8 @@ impl Tree {
         set_leaf: impl FnOnce(ChildSpec<Probe>) -> ChildSpec<Probe>,
     ) -> Self {
         let journal = Journal::default();
-        let other = Probe::spec("other", &journal);
-        let leaf = set_leaf(Probe::spec("leaf", &journal));
+        let other = Probes::spec("other", &journal);
+        let leaf = set_leaf(Probes::spec("leaf", &journal));
         let (other_addr, leaf_addr) = (other.addr(), leaf.addr());
         let nested = supervisor("nested", strict()).child(leaf);
         let nested_addr = nested.addr();
@@ -57,7 +57,7 @@ impl Tree {
 fn a_root_that_has_had_enough_stops_its_children_and_serve_says_why() {
     paused(async {
         let (journal, events) = (Journal::default(), Events::default());
-        let specs = ["a", "b", "c"].map(|name| Probe::spec(name, &journal));
+        let specs = ["a", "b", "c"].map(|name| Probes::spec(name, &journal));
         let addrs = specs.each_ref().map(ChildSpec::addr);
         let root =
             specs.into_iter().fold(supervisor("root", events.hook(strict())), Supervisor::child);
@@ -107,7 +107,7 @@ fn a_root_that_has_had_enough_stops_its_children_and_serve_says_why() {
 fn with_a_threshold_of_five_the_sixth_failure_escalates() {
     paused(async {
         let (journal, events) = (Journal::default(), Events::default());
-        let spec = Probe::spec("probe", &journal);
+        let spec = Probes::spec("probe", &journal);
         let addr = spec.addr();
         let root = supervisor("root", events.hook(exact().on_limit(OnLimit::Escalate))).child(spec);
         let served = actix_rt::spawn(root.serve());
@@ -131,7 +131,7 @@ fn with_a_threshold_of_five_the_sixth_failure_escalates() {
 fn a_nested_supervisor_is_restarted_with_its_declared_children_at_their_addresses() {
     paused(async {
         let tree = Tree::new(exact(), |nested| nested);
-        let added = Probe::spec("added", &tree.journal);
+        let added = Probes::spec("added", &tree.journal);
         let added = tree.nested.send(Add(added)).await.unwrap().unwrap();
         let leaf = token(&tree.nested, "leaf").await;
         tree.leaf.do_send(Do::Fail);
@@ -251,7 +251,7 @@ fn a_parents_rule_sees_what_its_supervisor_has_failed_of() {
 fn the_first_failure_travels_up_with_the_path_to_it() {
     paused(async {
         let journal = Journal::default();
-        let leaf = Probe::spec("leaf", &journal);
+        let leaf = Probes::spec("leaf", &journal);
         let addr = leaf.addr();
         let low = ChildSpec::supervisor(supervisor("low", strict()).child(leaf));
         let mid = ChildSpec::supervisor(supervisor("mid", strict()).child(low));
@@ -287,8 +287,8 @@ fn the_first_failure_travels_up_with_the_path_to_it() {
 fn while_it_escalates_everything_else_is_refused() {
     paused(async {
         let journal = Journal::default();
-        let hung = Probe::hung("hung", &journal).shutdown(Shutdown::Timeout(secs(5)));
-        let leaf = Probe::spec("leaf", &journal);
+        let hung = Probes::hung("hung", &journal).shutdown(Shutdown::Timeout(secs(5)));
+        let leaf = Probes::spec("leaf", &journal);
         let addr = leaf.addr();
         let root = supervisor("root", strict()).child(hung).child(leaf);
         let root_addr = root.addr();
@@ -298,7 +298,7 @@ fn while_it_escalates_everything_else_is_refused() {
         addr.do_send(Do::Panic);
         addr.do_send(Do::Nothing);
         settle().await;
-        let late = root_addr.send(Add(Probe::spec("late", &journal))).await.unwrap();
+        let late = root_addr.send(Add(Probes::spec("late", &journal))).await.unwrap();
         assert!(matches!(late, Err(AddError::Stopping)));
         assert_eq!(status(&root_addr).await.state, SupervisorState::Stopping);
         assert!(served.await.unwrap().is_err());
@@ -311,7 +311,7 @@ fn while_it_escalates_everything_else_is_refused() {
 fn those_above_see_each_step_of_it() {
     paused(async {
         let (journal, events) = (Journal::default(), Events::default());
-        let leaf = Probe::spec("leaf", &journal);
+        let leaf = Probes::spec("leaf", &journal);
         let addr = leaf.addr();
         let nested = ChildSpec::supervisor(supervisor("nested", strict()).child(leaf));
         let _root = supervisor("root", events.hook(exact())).child(nested).start();

@@ -9,20 +9,20 @@ use actix_supervisor::{
 };
 
 use crate::support::{
-    Do, Events, Journal, Probe, exact, fragile, info, line, list, paused, secs, settle, sleep,
-    start, status, token,
+    Do, Events, Journal, Probe, Probes, exact, fragile, info, line, list, paused, secs, settle,
+    sleep, start, status, token,
 };
 
 #[test]
 fn each_decision_is_one_event_in_the_order_decided() {
     paused(async {
         let (journal, events) = (Journal::default(), Events::default());
-        let spec = Probe::spec("p", &journal);
+        let spec = Probes::spec("p", &journal);
         let addr = spec.addr();
         let spec = events.hook(exact().failure_threshold(1.0));
-        let root = Supervisor::with_spec("r", spec).unwrap().child(Probe::spec("q", &journal));
+        let root = Supervisor::with_spec("r", spec).unwrap().child(Probes::spec("q", &journal));
         let root = root.start();
-        let p = root.send(Add(Probe::spec("p", &journal))).await.unwrap().unwrap();
+        let p = root.send(Add(Probes::spec("p", &journal))).await.unwrap().unwrap();
         drop(addr);
         settle().await;
         let started = ["r: SupervisorStarted", "r/q: ChildStarted", "r/p: ChildStarted"];
@@ -58,7 +58,7 @@ fn each_decision_is_one_event_in_the_order_decided() {
 fn a_childs_events_have_its_name_and_token_and_a_failure_tells_of_the_meter() {
     paused(async {
         let events = Events::default();
-        let spec = Probe::spec("probe", &Journal::default()).restart(RestartPolicy::Temporary);
+        let spec = Probes::spec("probe", &Journal::default()).restart(RestartPolicy::Temporary);
         let root = Supervisor::with_spec("root", events.hook(exact())).unwrap().start();
         let child = root.send(Add(spec)).await.unwrap().unwrap();
         child.addr().send(Do::Fail).await.unwrap();
@@ -95,7 +95,7 @@ struct Levels {
 
 fn levels() -> Levels {
     let (at_root, at_middle) = (Events::default(), Events::default());
-    let leaf = Probe::spec("leaf", &Journal::default());
+    let leaf = Probes::spec("leaf", &Journal::default());
     let leaf_addr = leaf.addr();
     let inner = Supervisor::with_spec("inner", fragile()).unwrap().child(leaf);
     let inner_addr = inner.addr();
@@ -131,7 +131,7 @@ fn a_path_goes_from_the_hooks_own_supervisor_down_to_what_it_is_about() {
         assert_eq!(at_middle.lines(), below("middle/"));
         assert_eq!(at_root.lines(), below("root/middle/"));
 
-        let other = root.send(Add(Probe::spec("other", &Journal::default()))).await;
+        let other = root.send(Add(Probes::spec("other", &Journal::default()))).await;
         other.unwrap().unwrap();
         settle().await;
         assert_eq!(at_root.lines(), ["root/other: ChildStarted", "root/other: ChildReady"]);
@@ -219,7 +219,7 @@ fn a_subscriber_that_is_gone_or_panics_harms_nothing() {
             }
         }
         for name in ["one", "two"] {
-            let spec = Probe::spec(name, &Journal::default());
+            let spec = Probes::spec(name, &Journal::default());
             root.send(Add(spec)).await.unwrap().unwrap();
             settle().await;
         }
@@ -238,7 +238,7 @@ fn a_hook_that_panics_at_each_event_harms_nothing_and_is_called_for_the_next_all
             noted.note(line(event));
             panic!("the hook panics");
         });
-        let probe = Probe::spec("probe", &Journal::default());
+        let probe = Probes::spec("probe", &Journal::default());
         let addr = probe.addr();
         let root = Supervisor::with_spec("root", spec).unwrap().child(probe).start();
         let subscribed = Events::of(&root).await;
@@ -264,7 +264,7 @@ fn a_hook_that_panics_at_each_event_harms_nothing_and_is_called_for_the_next_all
 #[test]
 fn a_hook_may_send_to_its_supervisor_whatever_happens_there() {
     paused(async {
-        let probe = Probe::spec("probe", &Journal::default());
+        let probe = Probes::spec("probe", &Journal::default());
         let addr = probe.addr();
         let itself = Arc::new(std::sync::OnceLock::<Addr<Supervisor>>::new());
         let sender = Arc::clone(&itself);
@@ -273,7 +273,7 @@ fn a_hook_may_send_to_its_supervisor_whatever_happens_there() {
             root.do_send(Status);
             match &event.kind {
                 EventKind::ChildFailed { .. } => {
-                    root.do_send(Add(Probe::spec("helper", &Journal::default())));
+                    root.do_send(Add(Probes::spec("helper", &Journal::default())));
                 }
                 EventKind::ChildStarted { name, token, .. } if name == "helper" => {
                     root.do_send(Kill(*token));

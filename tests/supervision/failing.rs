@@ -13,7 +13,7 @@ use crate::{
     pausing::is_paused,
     puppet::{Puppet, life, tell},
     support::{
-        Do, Events, Journal, Probe, exact, is_failure, list, paused, secs, settle, sleep, start,
+        Do, Events, Journal, Probes, exact, is_failure, list, paused, secs, settle, sleep, start,
         states, status,
     },
 };
@@ -22,7 +22,7 @@ use crate::{
 fn messages_behind_the_one_that_panicked_are_answered_by_the_next_incarnation_in_order() {
     paused(async {
         let journal = Journal::default();
-        let spec = Probe::spec("probe", &journal);
+        let spec = Probes::spec("probe", &journal);
         let addr = spec.addr();
         let root = Supervisor::new("root").child(spec).start();
 
@@ -57,7 +57,7 @@ fn five_failures_at_one_instant_restart_and_the_sixth_pauses() {
     paused(async {
         let journal = Journal::default();
         let events = Events::default();
-        let spec = Probe::spec("probe", &journal);
+        let spec = Probes::spec("probe", &journal);
         let addr = spec.addr();
         let root = Supervisor::with_spec("root", events.hook(exact())).unwrap().child(spec).start();
         for life in 1..=6 {

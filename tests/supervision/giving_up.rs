@@ -8,7 +8,7 @@ use actix_supervisor::{
 
 use crate::{
     support::{
-        Do, Events, Journal, Probe, exact, failures, fragile, info, paused, secs, settle, sleep,
+        Do, Events, Journal, Probes, exact, failures, fragile, info, paused, secs, settle, sleep,
         states, status,
     },
     times::{Starts, patient},
@@ -48,7 +48,7 @@ fn a_child_that_fails_too_often_in_a_row_ends_and_the_event_says_why() {
 fn what_has_given_up_pauses_nobody() {
     paused(async {
         let (journal, starts) = (Journal::default(), Starts::default());
-        let probe = Probe::spec("probe", &journal);
+        let probe = Probes::spec("probe", &journal);
         let addr = probe.addr();
         let root = Supervisor::with_spec("root", fragile()).unwrap().child(probe);
         let root = root.child(starts.of_failing("x").give_up_after(1)).start();
@@ -64,7 +64,7 @@ fn what_has_given_up_pauses_nobody() {
 fn failures_with_a_healthy_time_between_them_are_borne_for_ever() {
     paused(async {
         let journal = Journal::default();
-        let spec = Probe::spec("probe", &journal).give_up_after(2);
+        let spec = Probes::spec("probe", &journal).give_up_after(2);
         let addr = spec.addr();
         let root = Supervisor::with_spec("root", patient()).unwrap().child(spec).start();
         for _ in 0..20 {
@@ -84,7 +84,7 @@ fn failures_with_a_healthy_time_between_them_are_borne_for_ever() {
 fn stops_of_a_permanent_child_count_like_any_failure() {
     paused(async {
         let journal = Journal::default();
-        let spec = Probe::spec("probe", &journal).give_up_after(3);
+        let spec = Probes::spec("probe", &journal).give_up_after(3);
         let addr = spec.addr();
         let root = Supervisor::with_spec("root", patient()).unwrap().child(spec).start();
         for _ in 0..3 {
@@ -100,7 +100,7 @@ fn stops_of_a_permanent_child_count_like_any_failure() {
 fn what_gives_up_in_a_pause_ends_there() {
     paused(async {
         let journal = Journal::default();
-        let (first, second) = (Probe::spec("first", &journal), Probe::spec("second", &journal));
+        let (first, second) = (Probes::spec("first", &journal), Probes::spec("second", &journal));
         let second = second.give_up_after(1);
         let addrs = [first.addr(), second.addr()];
         let root =
@@ -118,7 +118,7 @@ fn what_gives_up_in_a_pause_ends_there() {
 fn a_group_is_not_swept_down_by_a_member_that_gives_up() {
     paused(async {
         let journal = Journal::default();
-        let (a, b) = (Probe::spec("a", &journal), Probe::spec("b", &journal).give_up_after(2));
+        let (a, b) = (Probes::spec("a", &journal), Probes::spec("b", &journal).give_up_after(2));
         let addrs = [a.addr(), b.addr()];
         let settings = patient().strategy(Strategy::OneForAll);
         let root = Supervisor::with_spec("root", settings).unwrap().child(a).child(b).start();
@@ -153,7 +153,7 @@ fn with_escalate_the_supervisor_fails_over_a_child_that_has_given_up() {
 fn a_supervisor_that_its_parent_has_given_up_on_is_gone_with_all_its_addresses() {
     paused(async {
         let journal = Journal::default();
-        let leaf = Probe::spec("leaf", &journal);
+        let leaf = Probes::spec("leaf", &journal);
         let leaf_addr = leaf.addr();
         let nested = fragile().on_limit(OnLimit::Escalate);
         let nested = Supervisor::with_spec("nested", nested).unwrap().child(leaf);
@@ -174,7 +174,7 @@ fn a_supervisor_that_its_parent_has_given_up_on_is_gone_with_all_its_addresses()
 fn after_so_many_pauses_in_a_row_the_next_one_is_a_failure() {
     paused(async {
         let (journal, events) = (Journal::default(), Events::default());
-        let spec = Probe::spec("probe", &journal);
+        let spec = Probes::spec("probe", &journal);
         let addr = spec.addr();
         let settings = events.hook(fragile().give_up_after_pauses(2));
         let served =
@@ -195,7 +195,7 @@ fn after_so_many_pauses_in_a_row_the_next_one_is_a_failure() {
 fn a_quiet_time_after_a_pause_ends_the_row_of_pauses() {
     paused(async {
         let journal = Journal::default();
-        let spec = Probe::spec("probe", &journal);
+        let spec = Probes::spec("probe", &journal);
         let addr = spec.addr();
         let settings = fragile().failure_decay(secs(30)).give_up_after_pauses(1);
         let served =
@@ -217,7 +217,7 @@ fn a_quiet_time_after_a_pause_ends_the_row_of_pauses() {
 fn a_limit_that_is_reached_while_a_group_restarts_ends_the_restart() {
     paused(async {
         let journal = Journal::default();
-        let (a, b) = (Probe::spec("a", &journal), Probe::slow("b", &journal, secs(5)));
+        let (a, b) = (Probes::spec("a", &journal), Probes::slow("b", &journal, secs(5)));
         let a_addr = a.addr();
         let spec = exact().failure_threshold(1.0).on_limit(OnLimit::Escalate);
         let root = Supervisor::with_spec("root", spec.strategy(Strategy::OneForAll))

@@ -10,17 +10,19 @@ use actix_supervisor::{
 
 use crate::{
     strategies::Group,
-    support::{Do, Journal, Probe, exact, now, paused, secs, settle, sleep, states, status, token},
+    support::{
+        Do, Journal, Probes, exact, now, paused, secs, settle, sleep, states, status, token,
+    },
 };
 
 #[test]
 fn a_stop_in_the_middle_of_a_group_restart_works_at_once() {
     paused(async {
         let journal = Journal::default();
-        let slow = |name| Probe::slow(name, &journal, secs(60));
+        let slow = |name| Probes::slow(name, &journal, secs(60));
         let group = Group::with(
             exact().strategy(Strategy::OneForAll),
-            vec![Probe::spec("a", &journal), slow("b"), Probe::spec("c", &journal)],
+            vec![Probes::spec("a", &journal), slow("b"), Probes::spec("c", &journal)],
             journal.clone(),
         );
         group.begin().await;
@@ -43,11 +45,11 @@ fn requests_in_the_middle_of_a_group_restart_do_what_they_say() {
         let group = Group::with(
             exact().strategy(Strategy::OneForAll),
             vec![
-                Probe::spec("a", &journal),
-                Probe::slow("b", &journal, secs(2)),
-                Probe::spec("c", &journal),
-                Probe::spec("d", &journal),
-                Probe::spec("e", &journal),
+                Probes::spec("a", &journal),
+                Probes::slow("b", &journal, secs(2)),
+                Probes::spec("c", &journal),
+                Probes::spec("d", &journal),
+                Probes::spec("e", &journal),
             ],
             journal.clone(),
         );
@@ -79,9 +81,9 @@ fn a_group_waits_for_the_pause_and_keeps_its_messages() {
     paused(async {
         let journal = Journal::default();
         let specs = vec![
-            Probe::spec("a", &journal),
-            Probe::spec("b", &journal).while_down(WhileDown::Reject),
-            Probe::spec("c", &journal),
+            Probes::spec("a", &journal),
+            Probes::spec("b", &journal).while_down(WhileDown::Reject),
+            Probes::spec("c", &journal),
         ];
         let spec = exact().strategy(Strategy::OneForAll).failure_threshold(0.0);
         let group = Group::with(spec, specs, journal);
@@ -104,7 +106,7 @@ fn a_group_waits_for_the_pause_and_keeps_its_messages() {
 fn a_nested_supervisor_in_a_group_goes_and_comes_as_a_whole_at_its_addresses() {
     paused(async {
         let journal = Journal::default();
-        let (first, leaf) = (Probe::spec("first", &journal), Probe::spec("leaf", &journal));
+        let (first, leaf) = (Probes::spec("first", &journal), Probes::spec("leaf", &journal));
         let (first_addr, leaf_addr) = (first.addr(), leaf.addr());
         let nested = Supervisor::new("nested").child(leaf);
         let nested_addr = nested.addr();
@@ -113,7 +115,7 @@ fn a_nested_supervisor_in_a_group_goes_and_comes_as_a_whole_at_its_addresses() {
             .child(first)
             .child(ChildSpec::supervisor(nested))
             .start();
-        let added = Probe::spec("added", &journal);
+        let added = Probes::spec("added", &journal);
         let added_addr = added.addr();
         nested_addr.send(Add(added)).await.unwrap().unwrap();
         journal.take();
@@ -148,9 +150,9 @@ fn the_group_restarts_when_its_failed_child_may() {
         let journal = Journal::default();
         let backoff = actix_supervisor::Backoff::constant(Duration::from_secs(30));
         let specs = vec![
-            Probe::spec("a", &journal),
-            Probe::spec("b", &journal).backoff(backoff),
-            Probe::spec("c", &journal),
+            Probes::spec("a", &journal),
+            Probes::spec("b", &journal).backoff(backoff),
+            Probes::spec("c", &journal),
         ];
         let group = Group::with(exact().strategy(Strategy::OneForAll), specs, journal);
         group.begin().await;
@@ -168,7 +170,7 @@ fn who_waits_for_a_temporary_member_that_is_swept_down_is_told_that_it_was_inter
     paused(async {
         let group = Group::of(Strategy::OneForAll, &["a"]);
         group.begin().await;
-        let late = Probe::slow("late", &group.journal, secs(60)).restart(RestartPolicy::Temporary);
+        let late = Probes::slow("late", &group.journal, secs(60)).restart(RestartPolicy::Temporary);
         let waits = actix_rt::spawn(group.root.send(AddAndWait(late)));
         // Only what takes part in the restart is swept: it is a member once the group has been started.
         settle().await;

@@ -7,7 +7,7 @@ use actix_supervisor::{
 };
 
 use crate::support::{
-    Do, Journal, Probe, exact, fragile, info, paused, secs, settle, sleep, start, token,
+    Do, Journal, Probe, Probes, exact, fragile, info, paused, secs, settle, sleep, start, token,
 };
 
 async fn health(of: &Addr<Supervisor>) -> HealthReport {
@@ -27,8 +27,8 @@ fn supervisor(name: &str, spec: Spec) -> Supervisor {
 fn a_tree_is_ready_when_all_that_is_essential_is_at_any_depth() {
     paused(async {
         let journal = Journal::default();
-        let store = Probe::slow("store", &journal, secs(2)).essential(true);
-        let cache = Probe::slow("cache", &journal, secs(60));
+        let store = Probes::slow("store", &journal, secs(2)).essential(true);
+        let cache = Probes::slow("cache", &journal, secs(60));
         let below = supervisor("below", exact()).child(cache).child(store);
         let above = supervisor("above", exact()).child(ChildSpec::supervisor(below));
         let root = supervisor("root", exact()).child(ChildSpec::supervisor(above)).start();
@@ -44,7 +44,7 @@ fn a_tree_is_ready_when_all_that_is_essential_is_at_any_depth() {
 fn each_reason_is_told_with_its_path() {
     paused(async {
         let journal = Journal::default();
-        let probe = |name| Probe::spec(name, &journal).essential(true);
+        let probe = |name| Probes::spec(name, &journal).essential(true);
         let (down, terminated) = (probe("down").backoff(Backoff::constant(secs(9))), probe("off"));
         let lost = probe("lost").give_up_after(1);
         let addrs = [down.addr(), lost.addr()];
@@ -80,8 +80,8 @@ fn each_reason_is_told_with_its_path() {
 fn what_has_failed_for_good_is_missed_also_after_a_restart_of_its_supervisor() {
     paused(async {
         let journal = Journal::default();
-        let lost = Probe::spec("lost", &journal).essential(true).give_up_after(1);
-        let (lost_addr, kept) = (lost.addr(), Probe::spec("kept", &journal).essential(true));
+        let lost = Probes::spec("lost", &journal).essential(true).give_up_after(1);
+        let (lost_addr, kept) = (lost.addr(), Probes::spec("kept", &journal).essential(true));
         let kept_addr = kept.addr();
         let below = supervisor("below", exact()).child(lost).child(kept);
         let root = supervisor("root", exact()).child(ChildSpec::supervisor(below)).start();
@@ -99,7 +99,7 @@ fn what_has_failed_for_good_is_missed_also_after_a_restart_of_its_supervisor() {
 fn a_pause_above_something_essential_makes_a_tree_not_ready() {
     paused(async {
         let journal = Journal::default();
-        let (frail, well) = (Probe::spec("frail", &journal), Probe::spec("well", &journal));
+        let (frail, well) = (Probes::spec("frail", &journal), Probes::spec("well", &journal));
         let frail_addr = frail.addr();
         let below = supervisor("below", exact()).child(well.essential(true));
         let root = supervisor("root", fragile());
@@ -117,10 +117,10 @@ fn a_pause_above_something_essential_makes_a_tree_not_ready() {
 fn a_supervisor_that_is_down_takes_what_is_essential_below_it_along() {
     paused(async {
         let journal = Journal::default();
-        let bomb = Probe::spec("bomb", &journal);
+        let bomb = Probes::spec("bomb", &journal);
         let addr = bomb.addr();
         let below = supervisor("below", exact());
-        let below = below.child(Probe::spec("store", &journal).essential(true));
+        let below = below.child(Probes::spec("store", &journal).essential(true));
         let escalates = fragile().on_limit(OnLimit::Escalate);
         let middle =
             supervisor("middle", escalates).child(ChildSpec::supervisor(below)).child(bomb);
@@ -144,7 +144,7 @@ fn what_is_added_counts_while_it_is_there() {
         let journal = Journal::default();
         let root = start("root", exact());
         assert!(health(&root).await.ready);
-        let spec = Probe::slow("late", &journal, secs(1)).essential(true);
+        let spec = Probes::slow("late", &journal, secs(1)).essential(true);
         let child = root.send(Add(spec)).await.unwrap().unwrap();
         assert!(!health(&root).await.ready);
         sleep(secs(1)).await;
@@ -178,7 +178,7 @@ fn a_pool_is_as_ready_as_its_supervisor_and_not_as_each_member() {
 fn readiness_falls_first_at_a_stop_and_children_stop_after_the_delay() {
     paused(async {
         let journal = Journal::default();
-        let probe = Probe::spec("probe", &journal).essential(true);
+        let probe = Probes::spec("probe", &journal).essential(true);
         let addr = probe.addr();
         let root = supervisor("root", exact().stop_delay(secs(5))).child(probe).start();
         settle().await;
@@ -230,7 +230,7 @@ fn a_failure_tells_whether_its_supervisor_was_ever_ready() {
 fn the_worst_case_of_a_stop_is_the_sum_of_the_limits_or_the_longest_one() {
     let journal = Journal::default();
     let probe =
-        |name: &str, limit| Probe::spec(name, &journal).shutdown(Shutdown::Timeout(secs(limit)));
+        |name: &str, limit| Probes::spec(name, &journal).shutdown(Shutdown::Timeout(secs(limit)));
     let below = |spec: Spec| {
         let below = supervisor("below", spec.stop_delay(secs(1)));
         ChildSpec::supervisor(below.child(probe("a", 2)).child(probe("b", 4)))
@@ -244,11 +244,11 @@ fn the_worst_case_of_a_stop_is_the_sum_of_the_limits_or_the_longest_one() {
     assert_eq!(worst(root(at_once()).child(below(exact())).child(probe("c", 20))), Some(secs(30)));
     let limited = below(exact()).shutdown(Shutdown::Timeout(secs(3)));
     assert_eq!(worst(root(exact()).child(limited)), Some(secs(13)));
-    let by_default = Probe::spec("default", &journal);
+    let by_default = Probes::spec("default", &journal);
     assert_eq!(worst(root(exact().shutdown_timeout(secs(3))).child(by_default)), Some(secs(13)));
-    let killed = Probe::spec("killed", &journal).shutdown(Shutdown::Kill);
+    let killed = Probes::spec("killed", &journal).shutdown(Shutdown::Kill);
     assert_eq!(worst(root(exact()).child(killed)), Some(secs(10)));
-    let endless = Probe::spec("endless", &journal).shutdown(Shutdown::Infinite);
+    let endless = Probes::spec("endless", &journal).shutdown(Shutdown::Infinite);
     assert_eq!(worst(root(exact()).child(below(exact())).child(endless)), None);
 }
 
@@ -256,7 +256,7 @@ fn the_worst_case_of_a_stop_is_the_sum_of_the_limits_or_the_longest_one() {
 fn the_worst_case_of_a_stop_knows_of_threads_and_pools() {
     let journal = Journal::default();
     let limit = Shutdown::Timeout(secs(2));
-    let dedicated = Probe::spec("own", &journal).placement(Placement::Dedicated);
+    let dedicated = Probes::spec("own", &journal).placement(Placement::Dedicated);
     // After its limit it is killed, which may show only after a second that it is stuck.
     let root = Supervisor::new("root").child(dedicated.shutdown(limit));
     assert_eq!(root.worst_case_stop(), Some(secs(3)));

@@ -15,13 +15,13 @@ use crate::threads::threads_named;
 use crate::{
     puppet::OnDrop,
     support::{exact, list, paused, token},
-    threads::{Seen, Stubborn, paths, real},
+    threads::{Events, Stubborn, paths, real},
 };
 
 const LIMIT: Duration = Duration::from_millis(20);
 
 /// root/outer/inner/leaf, with this limit at both levels, or with that of a supervisor.
-fn tree(limit: Option<Duration>) -> (Addr<Supervisor>, Addr<Supervisor>, Stubborn, Seen) {
+fn tree(limit: Option<Duration>) -> (Addr<Supervisor>, Addr<Supervisor>, Stubborn, Events) {
     let (leaf, stubborn) = Stubborn::spec("leaf");
     let spec = exact().shutdown_timeout(LIMIT);
     let inner = Supervisor::with_spec("inner", spec.clone()).unwrap().child(leaf);
@@ -33,7 +33,7 @@ fn tree(limit: Option<Duration>) -> (Addr<Supervisor>, Addr<Supervisor>, Stubbor
     if let Some(limit) = limit {
         outer = outer.shutdown(Shutdown::Timeout(limit));
     }
-    let (spec, seen) = Seen::hook(spec);
+    let (spec, seen) = Events::hooked(spec);
     let root = Supervisor::with_spec("root", spec).unwrap().child(outer).start();
     (root, inner_addr, stubborn, seen)
 }
@@ -65,7 +65,7 @@ fn with_equal_limits_at_every_level_the_report_names_the_leaf_only() {
 #[test]
 fn a_thread_that_was_left_behind_by_a_restart_and_has_returned_is_in_no_report() {
     real(async {
-        let (root, _inner, mut leaf, mut seen) = tree(None);
+        let (root, _inner, mut leaf, seen) = tree(None);
         leaf.called().await;
         let outer = token(&root, "outer").await;
         // The second incarnation waits for the thread of the first one, and is left behind as well.
@@ -147,7 +147,7 @@ fn a_declared_child_that_was_removed_and_left_behind_does_not_come_back() {
         let (leaf, mut stubborn) = Stubborn::spec("leaf");
         let sub = Supervisor::new("sub").child(leaf.shutdown(Shutdown::Timeout(LIMIT)));
         let addr = sub.addr();
-        let (spec, mut seen) = Seen::hook(Spec::default());
+        let (spec, seen) = Events::hooked(Spec::default());
         let root =
             Supervisor::with_spec("root", spec).unwrap().child(ChildSpec::supervisor(sub)).start();
         stubborn.called().await;

@@ -13,7 +13,9 @@ use actix_supervisor::{
 
 use crate::{
     puppet::{OnDrop, Puppet, Tell, life, tell},
-    support::{Do, Journal, Probe, exact, list, now, paused, secs, settle, sleep, start, status},
+    support::{
+        Do, Journal, Probe, Probes, exact, list, now, paused, secs, settle, sleep, start, status,
+    },
 };
 
 /// A spec that pauses at the first failure.
@@ -29,7 +31,7 @@ fn boom() -> Tell {
 fn only_the_message_in_hand_is_lost_and_its_sender_knows_at_once_also_before_a_pause() {
     paused(async {
         let journal = Journal::default();
-        let spec = Probe::spec("probe", &journal);
+        let spec = Probes::spec("probe", &journal);
         let addr = spec.addr();
         let _root = Supervisor::with_spec("root", touchy()).unwrap().child(spec).start();
         let before = addr.send(Do::Note(1));

@@ -42,6 +42,7 @@ mod strategies;
 mod subtrees;
 mod supervisors;
 mod support;
+mod test_kit;
 mod threads;
 mod times;
 mod trees;

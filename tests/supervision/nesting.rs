@@ -7,7 +7,7 @@ use actix_supervisor::{
 };
 
 use crate::support::{
-    Do, Journal, Probe, exact, info, now, paused, secs, settle, sleep, states, status,
+    Do, Journal, Probes, exact, info, now, paused, secs, settle, sleep, states, status,
 };
 
 fn all() -> Spec {
@@ -20,7 +20,7 @@ fn supervisor(name: &str, spec: Spec) -> Supervisor {
 
 /// A group of two probes that need two seconds each until they are ready.
 fn slow_group(journal: &Journal) -> Supervisor {
-    let slow = |name| Probe::slow(name, journal, secs(2));
+    let slow = |name| Probes::slow(name, journal, secs(2));
     supervisor("nested", all()).child(slow("x")).child(slow("y"))
 }
 
@@ -35,7 +35,7 @@ fn a_group_waits_until_the_children_of_a_nested_group_are_ready() {
             let journal = Journal::default();
             let root = supervisor("root", exact().strategy(strategy));
             let root = root.child(ChildSpec::supervisor(slow_group(&journal)));
-            let root = root.child(Probe::spec("last", &journal)).start();
+            let root = root.child(Probes::spec("last", &journal)).start();
             settle().await;
             assert_eq!(made(&journal), ["x: made 1"]);
             sleep(secs(2)).await;
@@ -54,9 +54,9 @@ fn a_group_waits_until_the_children_of_a_nested_group_are_ready() {
 fn a_nested_supervisor_that_restarts_one_by_one_is_ready_when_its_children_were_started() {
     paused(async {
         let journal = Journal::default();
-        let nested = supervisor("nested", exact()).child(Probe::slow("x", &journal, secs(60)));
+        let nested = supervisor("nested", exact()).child(Probes::slow("x", &journal, secs(60)));
         let root = supervisor("root", all()).child(ChildSpec::supervisor(nested));
-        let _root = root.child(Probe::spec("last", &journal)).start();
+        let _root = root.child(Probes::spec("last", &journal)).start();
         settle().await;
         assert_eq!(made(&journal), ["x: made 1", "last: made 1"]);
     });
@@ -67,7 +67,7 @@ fn an_empty_nested_group_is_ready_at_once() {
     paused(async {
         let journal = Journal::default();
         let root = supervisor("root", all()).child(ChildSpec::supervisor(supervisor("n", all())));
-        let root = root.child(Probe::spec("last", &journal)).start();
+        let root = root.child(Probes::spec("last", &journal)).start();
         settle().await;
         assert_eq!(made(&journal), ["last: made 1"]);
         assert_eq!(status(&root).await.children.running, 2);
@@ -79,9 +79,9 @@ fn readiness_goes_up_through_three_levels() {
     paused(async {
         let journal = Journal::default();
         let mid = supervisor("mid", all()).child(ChildSpec::supervisor(slow_group(&journal)));
-        let mid = mid.child(Probe::slow("m", &journal, secs(3)));
+        let mid = mid.child(Probes::slow("m", &journal, secs(3)));
         let root = supervisor("root", all()).child(ChildSpec::supervisor(mid));
-        let root = root.child(Probe::spec("last", &journal)).start();
+        let root = root.child(Probes::spec("last", &journal)).start();
         sleep(secs(6)).await;
         assert_eq!(made(&journal), ["x: made 1", "y: made 1", "m: made 1"]);
         assert_eq!(info(&root, "mid").await.state, ChildState::Starting);
@@ -133,12 +133,12 @@ fn a_nested_group_whose_start_takes_too_long_is_restarted_as_a_whole() {
 fn a_failure_while_a_nested_group_starts_delays_it_and_is_its_own_affair() {
     paused(async {
         let journal = Journal::default();
-        let first = Probe::spec("first", &journal);
+        let first = Probes::spec("first", &journal);
         let first_addr = first.addr();
         let nested = supervisor("nested", all()).child(first);
-        let nested = nested.child(Probe::slow("x", &journal, secs(2)));
+        let nested = nested.child(Probes::slow("x", &journal, secs(2)));
         let root = supervisor("root", all()).child(ChildSpec::supervisor(nested));
-        let root = root.child(Probe::spec("last", &journal)).start();
+        let root = root.child(Probes::spec("last", &journal)).start();
         sleep(secs(1)).await;
         first_addr.do_send(Do::Panic);
         sleep(secs(1)).await;
@@ -164,7 +164,7 @@ fn a_nested_group_answers_while_it_starts() {
         assert_eq!(states(&nested_addr).await, both);
         assert_eq!(status(&nested_addr).await.state, SupervisorState::Running);
         assert_eq!(root.send(Tree).await.unwrap().supervisors[0].children.len(), 2);
-        let added = nested_addr.send(Add(Probe::spec("z", &journal))).await.unwrap().unwrap();
+        let added = nested_addr.send(Add(Probes::spec("z", &journal))).await.unwrap().unwrap();
         assert_eq!(added.addr().send(Do::Nothing).await, Ok(1), "what is added starts at once");
         assert_eq!(now(), asked_at);
         sleep(secs(4)).await;
@@ -180,7 +180,7 @@ fn a_nested_group_that_starts_is_stopped_at_once_and_its_parents_policy_applies(
         let nested = slow_group(&journal);
         let nested_addr = nested.addr();
         let root = supervisor("root", all()).child(ChildSpec::supervisor(nested));
-        let root = root.child(Probe::spec("last", &journal)).start();
+        let root = root.child(Probes::spec("last", &journal)).start();
         settle().await;
         let asked_at = now();
         assert!(nested_addr.send(Stop).await.unwrap().is_clean());
@@ -211,7 +211,7 @@ fn a_whole_tree_that_starts_is_stopped_at_once() {
     paused(async {
         let journal = Journal::default();
         let root = supervisor("root", all()).child(ChildSpec::supervisor(slow_group(&journal)));
-        let root = root.child(Probe::spec("last", &journal)).start();
+        let root = root.child(Probes::spec("last", &journal)).start();
         settle().await;
         let asked_at = now();
         assert_eq!(root.send(List).await.unwrap().len(), 2);

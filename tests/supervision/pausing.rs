@@ -11,7 +11,7 @@ use actix_supervisor::{
 use crate::{
     puppet::{Puppet, life, tell},
     support::{
-        Do, Events, Journal, Probe, exact, is_failure, list, now, paused, secs, settle, sleep,
+        Do, Events, Journal, Probes, exact, is_failure, list, now, paused, secs, settle, sleep,
         start, states, status,
     },
 };
@@ -114,7 +114,7 @@ fn a_removed_child_in_the_queue_never_starts_and_the_others_do_in_the_order_of_t
     paused(async {
         let journal = Journal::default();
         let names = ["a", "b", "c", "d"];
-        let specs = names.map(|name| Probe::spec(name, &journal));
+        let specs = names.map(|name| Probes::spec(name, &journal));
         let addrs = specs.each_ref().map(ChildSpec::addr);
         let mut root = Supervisor::with_spec("root", exact().failure_threshold(0.0)).unwrap();
         for spec in specs {

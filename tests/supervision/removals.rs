@@ -9,7 +9,7 @@ use actix_supervisor::{
 };
 
 use crate::support::{
-    Do, Events, Journal, Probe, exact, fragile, list, now, paused, secs, settle, sleep, start,
+    Do, Events, Journal, Probes, exact, fragile, list, now, paused, secs, settle, sleep, start,
     status, token,
 };
 
@@ -22,7 +22,7 @@ fn a_removed_child_is_forgotten_at_once_stopped_in_order_and_gone() {
     paused(async {
         let (journal, events) = (Journal::default(), Events::default());
         let root = start("root", events.hook(exact()));
-        let child = root.send(Add(Probe::spec("probe", &journal))).await.unwrap().unwrap();
+        let child = root.send(Add(Probes::spec("probe", &journal))).await.unwrap().unwrap();
         settle().await;
         events.take();
         journal.take();
@@ -50,7 +50,7 @@ fn a_removed_child_is_forgotten_at_once_stopped_in_order_and_gone() {
 fn the_token_of_a_removed_child_is_not_found_also_while_it_still_stops() {
     paused(async {
         let root = start("root", exact());
-        let hung = Probe::hung("hung", &Journal::default()).shutdown(Shutdown::Timeout(secs(5)));
+        let hung = Probes::hung("hung", &Journal::default()).shutdown(Shutdown::Timeout(secs(5)));
         let child = root.send(Add(hung)).await.unwrap().unwrap();
         let token = child.token();
         assert_eq!(root.send(Remove(token)).await, Ok(Ok(())));
@@ -62,7 +62,8 @@ fn the_token_of_a_removed_child_is_not_found_also_while_it_still_stops() {
             assert_eq!(root.send(Kill(token)).await, Ok(Err(ChildError::NotFound)));
             sleep(secs(6)).await;
         }
-        let next = root.send(Add(Probe::spec("next", &Journal::default()))).await.unwrap().unwrap();
+        let next =
+            root.send(Add(Probes::spec("next", &Journal::default()))).await.unwrap().unwrap();
         assert_ne!(next.token(), token);
     });
 }
@@ -72,8 +73,8 @@ fn another_supervisors_token_is_refused_and_does_nothing() {
     paused(async {
         let journal = Journal::default();
         let (one, other) = (start("one", exact()), start("other", exact()));
-        let child = one.send(Add(Probe::spec("probe", &journal))).await.unwrap().unwrap();
-        other.send(Add(Probe::spec("other's", &journal))).await.unwrap().unwrap();
+        let child = one.send(Add(Probes::spec("probe", &journal))).await.unwrap().unwrap();
+        other.send(Add(Probes::spec("other's", &journal))).await.unwrap().unwrap();
         settle().await;
         journal.take();
         let token = child.token();
@@ -115,12 +116,12 @@ fn remove_and_wait_times_out_on_a_hung_child_while_the_supervisor_stays_responsi
     paused(async {
         let journal = Journal::default();
         let root = start("root", exact());
-        let hung = Probe::hung("hung", &journal).shutdown(Shutdown::Infinite);
+        let hung = Probes::hung("hung", &journal).shutdown(Shutdown::Infinite);
         let child = root.send(Add(hung)).await.unwrap().unwrap();
         let begun = now();
         let removal = root.send(wait(child.token(), Some(secs(2))));
         settle().await;
-        let other = root.send(Add(Probe::spec("other", &journal))).await.unwrap().unwrap();
+        let other = root.send(Add(Probes::spec("other", &journal))).await.unwrap().unwrap();
         assert_eq!(other.addr().send(Do::Nothing).await, Ok(1));
         assert_eq!(list(&root).await.len(), 1);
         assert!(now() - begun < secs(1));
@@ -138,7 +139,7 @@ fn remove_and_wait_without_a_timeout_waits_for_as_long_as_the_child_is_given() {
     paused(async {
         let (journal, events) = (Journal::default(), Events::default());
         let root = start("root", events.hook(exact()));
-        let hung = Probe::hung("hung", &journal).shutdown(Shutdown::Timeout(secs(4)));
+        let hung = Probes::hung("hung", &journal).shutdown(Shutdown::Timeout(secs(4)));
         let child = root.send(Add(hung)).await.unwrap().unwrap();
         settle().await;
         events.take();
@@ -158,13 +159,13 @@ fn remove_and_wait_without_a_timeout_waits_for_as_long_as_the_child_is_given() {
 fn a_child_that_starts_or_is_down_is_removed_at_once() {
     paused(async {
         let journal = Journal::default();
-        let failing = Probe::spec("failing", &journal);
+        let failing = Probes::spec("failing", &journal);
         let addr = failing.addr();
         let root = Supervisor::with_spec("root", fragile())
             .unwrap()
-            .child(Probe::slow("starting", &journal, secs(60)))
+            .child(Probes::slow("starting", &journal, secs(60)))
             .child(failing)
-            .child(Probe::spec("terminated", &journal))
+            .child(Probes::spec("terminated", &journal))
             .start();
         let terminated = token(&root, "terminated").await;
         root.send(Terminate(terminated)).await.unwrap().unwrap();
@@ -188,7 +189,8 @@ fn a_child_that_starts_or_is_down_is_removed_at_once() {
 fn a_removal_overrides_what_was_asked_before_it() {
     paused(async {
         let root = start("root", exact());
-        let hung = || Probe::hung("hung", &Journal::default()).shutdown(Shutdown::Timeout(secs(2)));
+        let hung =
+            || Probes::hung("hung", &Journal::default()).shutdown(Shutdown::Timeout(secs(2)));
         let one = root.send(Add(hung())).await.unwrap().unwrap();
         let two = root.send(Add(hung())).await.unwrap().unwrap();
         let restart = root.send(Restart(one.token()));
@@ -213,8 +215,8 @@ fn a_stop_waits_within_its_limit_for_a_child_that_is_being_removed() {
     paused(async {
         let journal = Journal::default();
         let root = start("root", exact());
-        root.send(Add(Probe::spec("first", &journal))).await.unwrap().unwrap();
-        let hung = Probe::hung("hung", &journal).shutdown(Shutdown::Timeout(secs(5)));
+        root.send(Add(Probes::spec("first", &journal))).await.unwrap().unwrap();
+        let hung = Probes::hung("hung", &journal).shutdown(Shutdown::Timeout(secs(5)));
         let child = root.send(Add(hung)).await.unwrap().unwrap();
         let begun = now();
         let removal = root.send(wait(child.token(), None));
@@ -235,7 +237,7 @@ fn a_removed_child_that_fails_while_it_stops_moves_neither_the_meter_nor_the_sta
     paused(async {
         let (journal, events) = (Journal::default(), Events::default());
         let root = start("root", events.hook(fragile()));
-        let hung = Probe::hung("hung", &journal);
+        let hung = Probes::hung("hung", &journal);
         let child = root.send(Add(hung)).await.unwrap().unwrap();
         let removal = root.send(wait(child.token(), None));
         settle().await;

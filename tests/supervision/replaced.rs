@@ -7,7 +7,7 @@ use actix_supervisor::{
 };
 
 use crate::{
-    support::{Do, Journal, Probe, exact, fragile, paused, secs, settle, start, token},
+    support::{Do, Journal, Probes, exact, fragile, paused, secs, settle, start, token},
     times::patient,
 };
 
@@ -15,7 +15,7 @@ use crate::{
 fn a_declared_child_comes_back_as_what_it_was_replaced_by() {
     paused(async {
         let journal = Journal::default();
-        let spec = Probe::spec("old", &journal);
+        let spec = Probes::spec("old", &journal);
         let probe = spec.addr();
         let nested = fragile().on_limit(OnLimit::Escalate);
         let nested = Supervisor::with_spec("nested", nested).unwrap().child(spec);
@@ -25,7 +25,7 @@ fn a_declared_child_comes_back_as_what_it_was_replaced_by() {
             .child(ChildSpec::supervisor(nested))
             .start();
         let old = token(&nested_addr, "old").await;
-        let new = Probe::spec("new", &journal);
+        let new = Probes::spec("new", &journal);
         assert_eq!(nested_addr.send(Replace(old, new)).await.unwrap(), Ok(()));
         probe.do_send(Do::Panic);
         assert_eq!(probe.send(Do::Nothing).await, Ok(2));
@@ -39,7 +39,7 @@ fn what_becomes_significant_or_no_longer_so_counts_from_then_on() {
     paused(async {
         let journal = Journal::default();
         let spec = |yes| {
-            let spec = Probe::spec("x", &journal).restart(RestartPolicy::Transient);
+            let spec = Probes::spec("x", &journal).restart(RestartPolicy::Transient);
             spec.significant(yes)
         };
         let first = spec(false);
@@ -60,11 +60,11 @@ fn what_becomes_significant_or_no_longer_so_counts_from_then_on() {
 fn who_waits_for_an_added_child_is_told_when_its_replacement_is_ready() {
     paused(async {
         let (journal, root) = (Journal::default(), start("root", exact()));
-        let added = root.send(AddAndWait(Probe::slow("old", &journal, secs(60))));
+        let added = root.send(AddAndWait(Probes::slow("old", &journal, secs(60))));
         let added = actix_rt::spawn(added);
         settle().await;
         let old = token(&root, "old").await;
-        let new = Probe::spec("new", &journal);
+        let new = Probes::spec("new", &journal);
         assert_eq!(root.send(Replace(old, new)).await.unwrap(), Ok(()));
         settle().await;
         assert!(added.is_finished());
@@ -78,12 +78,12 @@ fn who_waits_for_an_added_child_is_told_when_its_replacement_is_ready() {
 fn nothing_is_replaced_while_all_stops() {
     paused(async {
         let journal = Journal::default();
-        let hung = Probe::hung("hung", &journal).shutdown(Shutdown::Timeout(secs(5)));
+        let hung = Probes::hung("hung", &journal).shutdown(Shutdown::Timeout(secs(5)));
         let root = Supervisor::new("root").child(hung).start();
         let hung = token(&root, "hung").await;
         root.do_send(Stop);
         settle().await;
-        let new = Probe::spec("new", &journal);
+        let new = Probes::spec("new", &journal);
         let addr = new.addr();
         let refused = root.send(Replace(hung, new)).await.unwrap();
         assert_eq!(refused, Err(ReplaceError::Child(ChildError::Stopping)));

@@ -10,8 +10,8 @@ use actix_supervisor::{
 
 use crate::{
     support::{
-        Do, Events, Journal, Probe, exact, info, list, now, paused, secs, settle, sleep, start,
-        states, status, token,
+        Do, Events, Journal, Probe, Probes, exact, info, list, now, paused, secs, settle, sleep,
+        start, states, status, token,
     },
     times::patient,
 };
@@ -28,11 +28,11 @@ struct Bench {
 impl Bench {
     async fn new(set: impl FnOnce(ChildSpec<Probe>) -> ChildSpec<Probe>) -> Self {
         let (journal, events) = (Journal::default(), Events::default());
-        let spec = set(Probe::spec("old", &journal));
+        let spec = set(Probes::spec("old", &journal));
         let probe = spec.addr();
         let root = Supervisor::with_spec("root", events.hook(patient())).unwrap();
-        let root = root.child(Probe::spec("before", &journal)).child(spec);
-        let root = root.child(Probe::spec("after", &journal)).start();
+        let root = root.child(Probes::spec("before", &journal)).child(spec);
+        let root = root.child(Probes::spec("after", &journal)).start();
         let token = token(&root, "old").await;
         settle().await;
         journal.take();
@@ -41,7 +41,7 @@ impl Bench {
     }
 
     fn spec(&self) -> ChildSpec<Probe> {
-        Probe::spec("new", &self.journal)
+        Probes::spec("new", &self.journal)
     }
 
     async fn replace(&self, spec: ChildSpec<Probe>) -> Result<(), ReplaceError> {
@@ -146,7 +146,7 @@ fn one_that_is_stopping_ends_up_where_it_was_to_with_the_new_spec() {
 
         bench.root.do_send(Terminate(bench.token));
         settle().await;
-        let third = Probe::spec("third", &bench.journal);
+        let third = Probes::spec("third", &bench.journal);
         assert_eq!(bench.replace(third).await, Ok(()));
         assert_eq!(info(&bench.root, "third").await.state, ChildState::Stopping);
         sleep(secs(10)).await;
@@ -161,9 +161,9 @@ fn one_that_is_starting_begins_anew() {
     paused(async {
         let journal = Journal::default();
         let root = Supervisor::with_spec("root", patient()).unwrap();
-        let root = root.child(Probe::slow("old", &journal, secs(60))).start();
+        let root = root.child(Probes::slow("old", &journal, secs(60))).start();
         let old = token(&root, "old").await;
-        assert_eq!(root.send(Replace(old, Probe::spec("new", &journal))).await.unwrap(), Ok(()));
+        assert_eq!(root.send(Replace(old, Probes::spec("new", &journal))).await.unwrap(), Ok(()));
         settle().await;
         assert_eq!(states(&root).await, [("new".to_owned(), ChildState::Running)]);
     });
@@ -216,7 +216,7 @@ fn the_old_factory_is_dropped() {
         });
         let child = root.send(actix_supervisor::Add(spec)).await.unwrap().unwrap();
         assert_eq!(dropped.try_recv(), Err(mpsc::TryRecvError::Empty));
-        let replaced = root.send(Replace(child.token(), Probe::spec("new", &journal))).await;
+        let replaced = root.send(Replace(child.token(), Probes::spec("new", &journal))).await;
         assert_eq!(replaced.unwrap(), Ok(()));
         assert_eq!(dropped.try_recv(), Err(mpsc::TryRecvError::Disconnected));
     });
@@ -294,7 +294,7 @@ fn a_spec_that_makes_no_sense_is_refused_and_nothing_changes() {
         assert!(
             matches!(refused, Err(ReplaceError::Spec(error)) if error.field == "give_up_after")
         );
-        let refused = bench.replace(Probe::spec("", &bench.journal)).await;
+        let refused = bench.replace(Probes::spec("", &bench.journal)).await;
         assert!(matches!(refused, Err(ReplaceError::Spec(error)) if error.field == "name"));
         let refused = bench.spec().restart(RestartPolicy::Temporary).significant(true);
         let refused = bench.replace(refused).await;

@@ -8,8 +8,8 @@ use actix_supervisor::{
 };
 
 use crate::support::{
-    Do, Events, Journal, Probe, exact, fragile, info, list, now, paused, secs, settle, sleep,
-    start, states, status, token,
+    Do, Events, Journal, Probe, Probes, exact, fragile, info, list, now, paused, secs, settle,
+    sleep, start, states, status, token,
 };
 
 /// Everything that a supervisor tells about itself, to show that nothing has changed.
@@ -28,7 +28,7 @@ fn one(spec: ChildSpec<Probe>) -> (Addr<Supervisor>, Events) {
 fn a_restart_stops_the_child_in_order_and_is_no_failure() {
     paused(async {
         let journal = Journal::default();
-        let spec = Probe::spec("probe", &journal);
+        let spec = Probes::spec("probe", &journal);
         let addr = spec.addr();
         let (root, events) = one(spec);
         settle().await;
@@ -64,7 +64,7 @@ fn a_restart_stops_the_child_in_order_and_is_no_failure() {
 fn a_restart_is_answered_when_the_new_incarnation_was_started_and_not_before() {
     paused(async {
         let journal = Journal::default();
-        let spec = Probe::hung("probe", &journal).shutdown(Shutdown::Timeout(secs(3)));
+        let spec = Probes::hung("probe", &journal).shutdown(Shutdown::Timeout(secs(3)));
         let (root, events) = one(spec);
         let begun = now();
         let token = token(&root, "probe").await;
@@ -83,7 +83,7 @@ fn a_restart_is_answered_when_the_new_incarnation_was_started_and_not_before() {
 fn a_child_that_starts_is_restarted_at_once() {
     paused(async {
         let journal = Journal::default();
-        let (root, _) = one(Probe::slow("probe", &journal, secs(60)));
+        let (root, _) = one(Probes::slow("probe", &journal, secs(60)));
         settle().await;
         let begun = now();
         let child = info(&root, "probe").await;
@@ -102,7 +102,7 @@ fn a_child_that_starts_is_restarted_at_once() {
 fn a_restart_in_a_pause_brings_back_this_child_alone_and_the_pause_goes_on() {
     paused(async {
         let journal = Journal::default();
-        let (a, b) = (Probe::spec("a", &journal), Probe::spec("b", &journal));
+        let (a, b) = (Probes::spec("a", &journal), Probes::spec("b", &journal));
         let (a_addr, b_addr) = (a.addr(), b.addr());
         let root = Supervisor::with_spec("root", fragile()).unwrap().child(a).child(b).start();
         a_addr.send(Do::Panic).await.unwrap_err();
@@ -126,7 +126,7 @@ fn a_restart_in_a_pause_brings_back_this_child_alone_and_the_pause_goes_on() {
 fn a_terminated_child_is_down_keeps_its_mailbox_and_comes_back_by_a_restart_only() {
     paused(async {
         let journal = Journal::default();
-        let spec = Probe::spec("probe", &journal);
+        let spec = Probes::spec("probe", &journal);
         let addr = spec.addr();
         let (root, events) = one(spec);
         let token = token(&root, "probe").await;
@@ -153,7 +153,7 @@ fn a_terminated_child_is_down_keeps_its_mailbox_and_comes_back_by_a_restart_only
 #[test]
 fn a_child_that_waits_for_a_pause_to_end_can_be_terminated_and_stays_down_after_it() {
     paused(async {
-        let spec = Probe::spec("probe", &Journal::default());
+        let spec = Probes::spec("probe", &Journal::default());
         let addr = spec.addr();
         let (root, events) = one(spec);
         addr.send(Do::Panic).await.unwrap_err();
@@ -171,8 +171,8 @@ fn a_child_that_waits_for_a_pause_to_end_can_be_terminated_and_stays_down_after_
 fn a_child_that_starts_can_be_terminated_and_killed() {
     paused(async {
         let journal = Journal::default();
-        let a = Probe::slow("a", &journal, secs(60));
-        let b = Probe::slow("b", &journal, secs(60));
+        let a = Probes::slow("a", &journal, secs(60));
+        let b = Probes::slow("b", &journal, secs(60));
         let root = Supervisor::with_spec("root", exact()).unwrap().child(a).child(b).start();
         let (a, b) = (token(&root, "a").await, token(&root, "b").await);
         let begun = now();
@@ -190,7 +190,7 @@ fn a_child_that_starts_can_be_terminated_and_killed() {
 fn a_kill_ends_the_incarnation_at_once_and_counts_as_a_failure() {
     paused(async {
         let journal = Journal::default();
-        let spec = Probe::hung("probe", &journal);
+        let spec = Probes::hung("probe", &journal);
         let addr = spec.addr();
         let root = Supervisor::with_spec("root", exact()).unwrap().child(spec).start();
         let token = token(&root, "probe").await;
@@ -214,7 +214,7 @@ fn a_kill_ends_the_incarnation_at_once_and_counts_as_a_failure() {
 #[test]
 fn a_kill_without_an_incarnation_is_ok_and_changes_nothing() {
     paused(async {
-        let spec = Probe::spec("probe", &Journal::default());
+        let spec = Probes::spec("probe", &Journal::default());
         let addr = spec.addr();
         let (root, events) = one(spec);
         addr.send(Do::Panic).await.unwrap_err();
@@ -229,7 +229,7 @@ fn a_kill_without_an_incarnation_is_ok_and_changes_nothing() {
 #[test]
 fn a_killed_temporary_child_ends() {
     paused(async {
-        let spec = Probe::spec("probe", &Journal::default()).restart(RestartPolicy::Temporary);
+        let spec = Probes::spec("probe", &Journal::default()).restart(RestartPolicy::Temporary);
         let addr = spec.addr();
         let (root, events) = one(spec);
         let token = token(&root, "probe").await;
@@ -247,7 +247,7 @@ fn a_killed_temporary_child_ends() {
 #[test]
 fn of_two_requests_about_a_stopping_child_the_later_one_says_what_follows() {
     paused(async {
-        let spec = Probe::hung("probe", &Journal::default()).shutdown(Shutdown::Infinite);
+        let spec = Probes::hung("probe", &Journal::default()).shutdown(Shutdown::Infinite);
         let (addr, (root, _)) = (spec.addr(), one(spec));
         let token = token(&root, "probe").await;
 
@@ -277,9 +277,9 @@ fn while_the_supervisor_stops_every_request_gets_a_clear_error_at_once() {
     paused(async {
         let journal = Journal::default();
         let root = start("root", exact());
-        let hung = Probe::hung("hung", &journal).shutdown(Shutdown::Timeout(secs(9)));
+        let hung = Probes::hung("hung", &journal).shutdown(Shutdown::Timeout(secs(9)));
         let busy = root.send(Add(hung)).await.unwrap().unwrap();
-        let other = root.send(Add(Probe::hung("b", &journal).shutdown(Shutdown::Infinite)));
+        let other = root.send(Add(Probes::hung("b", &journal).shutdown(Shutdown::Infinite)));
         let other = other.await.unwrap().unwrap();
         let restart = root.send(Restart(other.token()));
         let terminate = root.send(Terminate(busy.token()));
@@ -294,9 +294,9 @@ fn while_the_supervisor_stops_every_request_gets_a_clear_error_at_once() {
             assert_eq!(root.send(Kill(token)).await, Ok(Err(ChildError::Stopping)));
             assert_eq!(root.send(Remove(token)).await, Ok(Err(RemoveError::Stopping)));
         }
-        let refused = root.send(Add(Probe::spec("c", &journal))).await.unwrap();
+        let refused = root.send(Add(Probes::spec("c", &journal))).await.unwrap();
         assert!(matches!(refused, Err(AddError::Stopping)));
-        let refused = root.send(AddAndWait(Probe::spec("c", &journal))).await.unwrap();
+        let refused = root.send(AddAndWait(Probes::spec("c", &journal))).await.unwrap();
         assert!(matches!(refused, Err(AddError::Stopping)));
         root.send(Resume).await.unwrap();
         assert_eq!(status(&root).await.state, SupervisorState::Stopping);
@@ -313,7 +313,7 @@ fn while_the_supervisor_stops_every_request_gets_a_clear_error_at_once() {
 #[test]
 fn requests_to_a_supervisor_that_has_ended_find_its_mailbox_closed() {
     paused(async {
-        let (root, events) = one(Probe::spec("probe", &Journal::default()));
+        let (root, events) = one(Probes::spec("probe", &Journal::default()));
         let token = token(&root, "probe").await;
         let listener = Events::of(&root).await;
         let subscriber = listener.recipient();
@@ -330,7 +330,7 @@ fn requests_to_a_supervisor_that_has_ended_find_its_mailbox_closed() {
         assert_eq!(root.send(Stop).await.unwrap_err(), closed);
         assert_eq!(root.send(Join).await.unwrap_err(), closed);
         assert_eq!(root.send(Subscribe(subscriber)).await.unwrap_err(), closed);
-        let spec = Probe::spec("late", &Journal::default());
+        let spec = Probes::spec("late", &Journal::default());
         assert_eq!(root.send(Add(spec)).await.unwrap_err(), closed);
         assert_eq!(events.lines().last().unwrap(), "root: SupervisorStopped");
     });

@@ -8,7 +8,8 @@ use actix_supervisor::{
 };
 
 use crate::support::{
-    Do, Journal, Probe, exact, info, paused, secs, settle, sleep, start, states, status, token,
+    Do, Journal, Probe, Probes, exact, info, paused, secs, settle, sleep, start, states, status,
+    token,
 };
 
 const ANY: AutoShutdown = AutoShutdown::AnySignificant;
@@ -26,12 +27,12 @@ struct Bench {
 impl Bench {
     async fn new(spec: Spec) -> Self {
         let journal = Journal::default();
-        let transient = Probe::spec("transient", &journal).restart(RestartPolicy::Transient);
-        let temporary = Probe::spec("temporary", &journal).restart(RestartPolicy::Temporary);
+        let transient = Probes::spec("transient", &journal).restart(RestartPolicy::Transient);
+        let temporary = Probes::spec("temporary", &journal).restart(RestartPolicy::Temporary);
         let (transient, temporary) = (transient.significant(true), temporary.significant(true));
         let addrs = (transient.addr(), temporary.addr());
         let root = Supervisor::with_spec("root", spec).unwrap().child(transient).child(temporary);
-        let root = root.child(Probe::spec("permanent", &journal));
+        let root = root.child(Probes::spec("permanent", &journal));
         let (addr, served) = (root.addr(), actix_rt::spawn(root.serve()));
         settle().await;
         journal.take();
@@ -130,7 +131,7 @@ fn children_that_are_not_significant_end_without_more_ado() {
     paused(async {
         let journal = Journal::default();
         let root = start("root", exact().auto_shutdown(ANY));
-        let spec = Probe::spec("x", &journal).restart(RestartPolicy::Temporary);
+        let spec = Probes::spec("x", &journal).restart(RestartPolicy::Temporary);
         let child = root.send(Add(spec)).await.unwrap().unwrap();
         child.addr().do_send(Do::Panic);
         settle().await;
@@ -208,7 +209,7 @@ fn what_is_swept_down_with_its_group_has_not_ended_by_itself() {
 fn a_significant_child_that_gives_up_has_ended_by_itself() {
     paused(async {
         let journal = Journal::default();
-        let spec = Probe::spec("x", &journal).restart(RestartPolicy::Transient).give_up_after(2);
+        let spec = Probes::spec("x", &journal).restart(RestartPolicy::Transient).give_up_after(2);
         let spec = spec.significant(true).backoff(Backoff::constant(secs(1)));
         let addr = spec.addr();
         let root = Supervisor::with_spec("root", exact().auto_shutdown(ANY)).unwrap().child(spec);
@@ -225,12 +226,12 @@ fn a_nested_supervisor_that_stops_by_itself_ends_normally_and_its_policy_applies
     for policy in [RestartPolicy::Permanent, RestartPolicy::Transient] {
         paused(async {
             let journal = Journal::default();
-            let leaf = Probe::spec("leaf", &journal).restart(RestartPolicy::Transient);
+            let leaf = Probes::spec("leaf", &journal).restart(RestartPolicy::Transient);
             let leaf = leaf.significant(true);
             let addr = leaf.addr();
             let nested = Supervisor::with_spec("nested", exact().auto_shutdown(ANY)).unwrap();
             // What has ended does not come back with its supervisor, but the others do.
-            let nested = nested.child(leaf).child(Probe::spec("rest", &journal));
+            let nested = nested.child(leaf).child(Probes::spec("rest", &journal));
             let nested = ChildSpec::supervisor(nested).restart(policy);
             let root = Supervisor::with_spec("root", exact()).unwrap().child(nested).start();
             settle().await;
@@ -248,7 +249,7 @@ fn a_nested_supervisor_that_stops_by_itself_ends_normally_and_its_policy_applies
 fn a_significant_supervisor_passes_its_end_on() {
     paused(async {
         let journal = Journal::default();
-        let leaf = Probe::spec("leaf", &journal).restart(RestartPolicy::Transient);
+        let leaf = Probes::spec("leaf", &journal).restart(RestartPolicy::Transient);
         let addr = leaf.addr();
         let nested = Supervisor::with_spec("nested", exact().auto_shutdown(ALL)).unwrap();
         let nested = ChildSpec::supervisor(nested.child(leaf.significant(true)));
@@ -265,7 +266,7 @@ fn a_significant_supervisor_passes_its_end_on() {
 fn significance_is_refused_where_it_means_nothing() {
     paused(async {
         let journal = Journal::default();
-        let spec = |policy| Probe::spec("x", &journal).restart(policy).significant(true);
+        let spec = |policy| Probes::spec("x", &journal).restart(policy).significant(true);
         let supervisor = |when| {
             Supervisor::with_spec("root", exact().auto_shutdown(when)).expect("a sensible spec")
         };

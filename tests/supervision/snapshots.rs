@@ -9,7 +9,7 @@ use actix_supervisor::{
 
 use crate::{
     puppet::{Puppet, tell},
-    support::{Do, Journal, Probe, exact, fragile, list, paused, secs, settle, sleep, status},
+    support::{Do, Journal, Probes, exact, fragile, list, paused, secs, settle, sleep, status},
 };
 
 fn counted(children: &[ChildInfo]) -> (ChildCounts, u64) {
@@ -64,9 +64,9 @@ fn counts_and_lists_agree_with_two_thousand_children_some_restarting_and_some_re
         let mut probes = Vec::new();
         for number in 0..1000 {
             let spec = match number % 4 {
-                0 => Probe::hung("hung", &journal).shutdown(Shutdown::Timeout(secs(5))),
-                1 => Probe::slow("slow", &journal, secs(3)),
-                _ => Probe::spec("probe", &journal),
+                0 => Probes::hung("hung", &journal).shutdown(Shutdown::Timeout(secs(5))),
+                1 => Probes::slow("slow", &journal, secs(3)),
+                _ => Probes::spec("probe", &journal),
             };
             probes.push(root.send(Add(spec)).await.unwrap().unwrap());
             root.send(Add(quiet(format!("service {number}")))).await.unwrap().unwrap();
@@ -113,15 +113,15 @@ fn counts_and_lists_agree_with_two_thousand_children_some_restarting_and_some_re
 fn a_tree_tells_of_every_level_and_of_a_supervisor_that_is_down_as_a_child_only() {
     paused(async {
         let journal = Journal::default();
-        let inner = Supervisor::new("inner").child(Probe::spec("leaf", &journal));
+        let inner = Supervisor::new("inner").child(Probes::spec("leaf", &journal));
         let middle = Supervisor::new("middle")
             .child(ChildSpec::supervisor(inner))
             .child(quiet("service".to_owned()));
-        let other = Supervisor::new("other").child(Probe::spec("leaf", &journal));
+        let other = Supervisor::new("other").child(Probes::spec("leaf", &journal));
         let root = Supervisor::with_spec("root", fragile())
             .unwrap()
             .child(ChildSpec::supervisor(middle))
-            .child(Probe::spec("probe", &journal))
+            .child(Probes::spec("probe", &journal))
             .child(ChildSpec::supervisor(other))
             .start();
         settle().await;

@@ -14,8 +14,8 @@ use actix_supervisor::{
 use crate::{
     puppet::{OnDrop, Puppet, life},
     support::{
-        Do, Events, Journal, Probe, exact, fragile, info, paused, secs, settle, sleep, states,
-        status,
+        Do, Events, Journal, Probe, Probes, exact, fragile, info, paused, secs, settle, sleep,
+        states, status,
     },
 };
 
@@ -71,7 +71,7 @@ fn story(journal: &Journal) -> Vec<String> {
 fn a_child_that_cannot_start_ends_the_supervisor_and_those_that_were_started_stop() {
     paused(async {
         let journal = Journal::default();
-        let (a, b) = (Probe::spec("a", &journal), Probe::spec("b", &journal));
+        let (a, b) = (Probes::spec("a", &journal), Probes::spec("b", &journal));
         let root = supervisor("root", strict()).child(a).child(b).child(broken());
         assert_names_the_cause(&failure_of(root).await, "root");
         assert_eq!(story(&journal), ["a: made 1", "b: made 1", "b: dropped", "a: dropped"]);
@@ -83,7 +83,7 @@ fn in_a_group_those_behind_it_are_never_started() {
     for strategy in [Strategy::OneForAll, Strategy::RestForOne] {
         paused(async {
             let journal = Journal::default();
-            let (a, c) = (Probe::spec("a", &journal), Probe::spec("c", &journal));
+            let (a, c) = (Probes::spec("a", &journal), Probes::spec("c", &journal));
             let root = supervisor("root", strict().strategy(strategy));
             let root = root.child(a).child(broken()).child(c);
             assert_names_the_cause(&failure_of(root).await, "root");
@@ -117,7 +117,7 @@ fn a_rule_that_ends_the_child_has_the_last_word() {
 fn a_panic_and_a_start_that_takes_too_long_are_failed_starts() {
     paused(async {
         let journal = Journal::default();
-        let slow = Probe::slow("slow", &journal, secs(60)).start_timeout(secs(5));
+        let slow = Probes::slow("slow", &journal, secs(60)).start_timeout(secs(5));
         let failure = failure_of(supervisor("root", strict()).child(slow)).await;
         let Failure::LimitReached { last, .. } = failure else { panic!("{failure:?}") };
         assert!(matches!(*last, Failure::StartTimeout(limit) if limit == secs(5)));
@@ -185,7 +185,7 @@ fn a_child_that_was_ready_once_fails_like_any_other() {
 fn an_added_child_that_cannot_start_ends_the_supervisor_and_one_that_is_waited_for_does_not() {
     paused(async {
         let journal = Journal::default();
-        let spec = Probe::spec("probe", &journal);
+        let spec = Probes::spec("probe", &journal);
         let addr = spec.addr();
         let root = supervisor("root", strict()).child(spec);
         let root_addr = root.addr();
@@ -205,7 +205,7 @@ fn an_added_child_that_cannot_start_ends_the_supervisor_and_one_that_is_waited_f
 fn a_nested_supervisor_that_cannot_start_is_a_failure_to_its_parent() {
     paused(async {
         let journal = Journal::default();
-        let (a, other) = (Probe::spec("a", &journal), Probe::spec("other", &journal));
+        let (a, other) = (Probes::spec("a", &journal), Probes::spec("other", &journal));
         let (a_addr, other_addr) = (a.addr(), other.addr());
         let nested = supervisor("nested", strict()).child(a).child(broken());
         let root = supervisor("root", fragile()).child(other).child(ChildSpec::supervisor(nested));
@@ -236,7 +236,7 @@ fn a_nested_supervisor_that_cannot_start_is_not_kept_by_add_and_wait() {
     paused(async {
         let journal = Journal::default();
         let root = supervisor("root", exact()).start();
-        let a = Probe::spec("a", &journal);
+        let a = Probes::spec("a", &journal);
         let a_addr = a.addr();
         let nested = supervisor("nested", strict().strategy(Strategy::OneForAll));
         let nested = ChildSpec::supervisor(nested.child(a).child(broken()));
@@ -255,7 +255,7 @@ fn the_end_of_the_tree_is_the_end_of_a_group() {
     for strategy in [Strategy::OneForAll, Strategy::RestForOne] {
         paused(async {
             let journal = Journal::default();
-            let specs = ["a", "b", "c"].map(|name| Probe::spec(name, &journal));
+            let specs = ["a", "b", "c"].map(|name| Probes::spec(name, &journal));
             let b = specs[1].addr();
             let root = supervisor("root", exact().strategy(strategy));
             let root = specs.into_iter().fold(root, Supervisor::child);
@@ -275,8 +275,8 @@ fn the_end_of_the_tree_is_the_end_of_a_group() {
 fn the_end_of_the_tree_in_the_middle_of_a_groups_start_starts_nothing_more() {
     paused(async {
         let journal = Journal::default();
-        let (a, c) = (Probe::spec("a", &journal), Probe::spec("c", &journal));
-        let b = Probe::slow("b", &journal, secs(5));
+        let (a, c) = (Probes::spec("a", &journal), Probes::spec("c", &journal));
+        let b = Probes::slow("b", &journal, secs(5));
         let a_addr = a.addr();
         let root = supervisor("root", exact().strategy(Strategy::OneForAll));
         let served = actix_rt::spawn(root.child(a).child(b).child(c).serve());
@@ -291,7 +291,7 @@ fn the_end_of_the_tree_in_the_middle_of_a_groups_start_starts_nothing_more() {
 fn the_end_of_a_tree_that_does_not_propagate_leaves_the_group_above_alone() {
     paused(async {
         let journal = Journal::default();
-        let (first, leaf) = (Probe::spec("first", &journal), Probe::spec("leaf", &journal));
+        let (first, leaf) = (Probes::spec("first", &journal), Probes::spec("leaf", &journal));
         let (first_addr, leaf_addr) = (first.addr(), leaf.addr());
         let nested = exact().strategy(Strategy::OneForAll).propagate_termination(false);
         let nested = supervisor("nested", nested).child(leaf);

@@ -21,8 +21,8 @@ use actix_supervisor::{
 use crate::{
     puppet::{OnDrop, Puppet, life, tell},
     support::{
-        Do, Events, Journal, Probe, exact, failures, list, now, paused, secs, settle, sleep, start,
-        states, status,
+        Do, Events, Journal, Probes, exact, failures, list, now, paused, secs, settle, sleep,
+        start, states, status,
     },
 };
 
@@ -78,10 +78,10 @@ fn declared_and_added_children_run_and_are_listed_in_start_order() {
     paused(async {
         let journal = Journal::default();
         let root = Supervisor::new("root")
-            .child(Probe::spec("c", &journal))
-            .child(Probe::spec("a", &journal))
+            .child(Probes::spec("c", &journal))
+            .child(Probes::spec("a", &journal))
             .start();
-        let added = root.send(Add(Probe::spec("b", &journal))).await.unwrap().unwrap();
+        let added = root.send(Add(Probes::spec("b", &journal))).await.unwrap().unwrap();
         assert_eq!(added.name(), "b");
         assert_eq!(added.addr().send(Do::Nothing).await, Ok(1));
         let running = |name: &str| (name.to_owned(), ChildState::Running);
@@ -102,7 +102,8 @@ fn declared_and_added_children_run_and_are_listed_in_start_order() {
 fn messages_sent_before_the_start_are_handled_after_it_in_order() {
     paused(async {
         let journal = Journal::default();
-        let (declared, added) = (Probe::spec("declared", &journal), Probe::spec("added", &journal));
+        let (declared, added) =
+            (Probes::spec("declared", &journal), Probes::spec("added", &journal));
         let addrs = [declared.addr(), added.addr()];
         for addr in &addrs {
             addr.do_send(Do::Note(1));

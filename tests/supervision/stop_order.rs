@@ -9,14 +9,15 @@ use actix_supervisor::{
 };
 
 use crate::support::{
-    Do, Events, Journal, Probe, exact, now, paused, secs, settle, start, states, status, token,
+    Do, Events, Journal, Probe, Probes, exact, now, paused, secs, settle, start, states, status,
+    token,
 };
 
 /// A supervisor of this name with a hung child for each of these limits.
 fn of_hung(name: &str, spec: Spec, journal: &Journal, limits: &[u64]) -> Supervisor {
     let supervisor = Supervisor::with_spec(name, spec).expect("a sensible spec");
     limits.iter().fold(supervisor, |supervisor, &limit| {
-        let hung = Probe::hung(&format!("h{limit}"), journal);
+        let hung = Probes::hung(&format!("h{limit}"), journal);
         supervisor.child(hung.shutdown(Shutdown::Timeout(secs(limit))))
     })
 }
@@ -67,7 +68,7 @@ fn a_concurrent_stop_asks_all_before_anyone_has_stopped() {
         let root = Supervisor::with_spec("root", exact().shutdown_order(ShutdownOrder::Concurrent));
         let root = ["a", "b", "c"]
             .into_iter()
-            .fold(root.unwrap(), |root, name| root.child(Probe::hung(name, &journal)));
+            .fold(root.unwrap(), |root, name| root.child(Probes::hung(name, &journal)));
         let root = root.start();
         settle().await;
         journal.take();
@@ -139,30 +140,30 @@ fn no_more_children_than_allowed_are_taken_on() {
     paused(async {
         let journal = Journal::default();
         let root = Supervisor::with_spec("root", exact().max_children(2)).unwrap();
-        let root = root.child(Probe::spec("a", &journal)).start();
-        let b = root.send(Add(Probe::spec("b", &journal))).await.unwrap().unwrap();
-        let c = Probe::spec("c", &journal);
+        let root = root.child(Probes::spec("a", &journal)).start();
+        let b = root.send(Add(Probes::spec("b", &journal))).await.unwrap().unwrap();
+        let c = Probes::spec("c", &journal);
         let c_addr = c.addr();
         let refused = root.send(Add(c)).await.unwrap().unwrap_err();
         assert!(matches!(refused, AddError::TooManyChildren { max: 2, .. }), "{refused:?}");
         assert_eq!(refused.to_string(), "the supervisor has 2 children, and may have no more");
         assert!(!c_addr.connected(), "nobody is to wait for it");
-        let refused = root.send(AddAndWait(Probe::spec("c", &journal))).await.unwrap();
+        let refused = root.send(AddAndWait(Probes::spec("c", &journal))).await.unwrap();
         assert!(matches!(refused, Err(AddError::TooManyChildren { .. })));
         assert_eq!(states(&root).await.len(), 2);
 
         let a = token(&root, "a").await;
         assert_eq!(root.send(Terminate(a)).await.unwrap(), Ok(()));
-        let refused = root.send(Add(Probe::spec("c", &journal))).await.unwrap();
+        let refused = root.send(Add(Probes::spec("c", &journal))).await.unwrap();
         assert!(refused.is_err(), "one that is down has its place");
         let token = b.token();
         let removed = root.send(RemoveAndWait { token, timeout: None }).await.unwrap();
         assert_eq!(removed, Ok(()));
-        assert!(root.send(AddAndWait(Probe::spec("c", &journal))).await.unwrap().is_ok());
+        assert!(root.send(AddAndWait(Probes::spec("c", &journal))).await.unwrap().is_ok());
         let failed: ChildSpec<Probe> = ChildSpec::try_actor("d", |_| Err("no settings"));
         assert_eq!(root.send(Remove(a)).await.unwrap(), Ok(()));
         assert!(matches!(root.send(AddAndWait(failed)).await.unwrap(), Err(AddError::Start(_))));
-        assert!(root.send(Add(Probe::spec("d", &journal))).await.unwrap().is_ok());
+        assert!(root.send(Add(Probes::spec("d", &journal))).await.unwrap().is_ok());
         assert_eq!(status(&root).await.children.total(), 2);
     });
 }
@@ -171,12 +172,12 @@ fn no_more_children_than_allowed_are_taken_on() {
 fn more_declared_children_than_allowed_are_refused() {
     let journal = Journal::default();
     let root = Supervisor::with_spec("root", exact().max_children(1)).unwrap();
-    let root = root.child(Probe::spec("a", &journal));
-    let error = root.try_child(Probe::spec("b", &journal)).unwrap_err();
+    let root = root.child(Probes::spec("a", &journal));
+    let error = root.try_child(Probes::spec("b", &journal)).unwrap_err();
     assert_eq!((error.field, &*error.value), ("max_children", "1"));
     assert_eq!(error.of, "supervisor \"root\"");
     let none = Supervisor::with_spec("root", exact().max_children(0)).unwrap();
-    assert!(none.try_child(Probe::spec("a", &journal)).is_err(), "zero means zero");
+    assert!(none.try_child(Probes::spec("a", &journal)).is_err(), "zero means zero");
 }
 
 #[test]
@@ -184,9 +185,9 @@ fn a_child_that_ends_makes_room() {
     paused(async {
         let journal = Journal::default();
         let root = start("root", exact().max_children(1));
-        let a = root.send(Add(Probe::spec("a", &journal))).await.unwrap().unwrap();
+        let a = root.send(Add(Probes::spec("a", &journal))).await.unwrap().unwrap();
         a.addr().do_send(Do::Finish);
         settle().await;
-        assert!(root.send(Add(Probe::spec("b", &journal))).await.unwrap().is_ok());
+        assert!(root.send(Add(Probes::spec("b", &journal))).await.unwrap().is_ok());
     });
 }

@@ -9,8 +9,8 @@ use actix_supervisor::{
 };
 
 use crate::support::{
-    Do, Events, Journal, Probe, exact, fragile, line, now, paused, secs, settle, sleep, start,
-    status, token,
+    Do, Events, Journal, Probe, Probes, exact, fragile, line, now, paused, secs, settle, sleep,
+    start, status, token,
 };
 
 /// A service that takes this long to stop.
@@ -44,9 +44,9 @@ fn children_stop_one_after_the_other_the_last_started_first() {
         let (journal, events) = (Journal::default(), Events::default());
         let root = Supervisor::with_spec("root", events.hook(exact()))
             .unwrap()
-            .child(Probe::spec("a", &journal))
+            .child(Probes::spec("a", &journal))
             .child(slow_to_stop("b", &journal, secs(3)))
-            .child(Probe::spec("c", &journal))
+            .child(Probes::spec("c", &journal))
             .child(slow_to_stop("d", &journal, secs(2)))
             .start();
         settle().await;
@@ -87,8 +87,8 @@ fn a_child_that_outlives_its_limit_is_dropped_and_an_event_says_so() {
         let (journal, events) = (Journal::default(), Events::default());
         let root = Supervisor::with_spec("root", events.hook(exact()))
             .unwrap()
-            .child(Probe::spec("first", &journal))
-            .child(Probe::hung("hung", &journal).shutdown(Shutdown::Timeout(secs(3))))
+            .child(Probes::spec("first", &journal))
+            .child(Probes::hung("hung", &journal).shutdown(Shutdown::Timeout(secs(3))))
             .start();
         settle().await;
         events.take();
@@ -118,10 +118,10 @@ fn each_hung_child_takes_no_more_than_its_own_limit() {
         let spec = exact().shutdown_timeout(secs(7));
         let root = Supervisor::with_spec("root", spec)
             .unwrap()
-            .child(Probe::hung("zero", &journal).shutdown(Shutdown::Timeout(Duration::ZERO)))
-            .child(Probe::hung("default", &journal))
-            .child(Probe::hung("two", &journal).shutdown(Shutdown::Timeout(secs(2))))
-            .child(Probe::hung("killed", &journal).shutdown(Shutdown::Kill))
+            .child(Probes::hung("zero", &journal).shutdown(Shutdown::Timeout(Duration::ZERO)))
+            .child(Probes::hung("default", &journal))
+            .child(Probes::hung("two", &journal).shutdown(Shutdown::Timeout(secs(2))))
+            .child(Probes::hung("killed", &journal).shutdown(Shutdown::Kill))
             .start();
         settle().await;
         assert_eq!(time_to_stop(&root).await.as_secs(), 9);
@@ -134,7 +134,7 @@ fn each_hung_child_takes_no_more_than_its_own_limit() {
 #[test]
 fn the_default_limit_is_ten_seconds() {
     paused(async {
-        let hung = Probe::hung("hung", &Journal::default());
+        let hung = Probes::hung("hung", &Journal::default());
         let root = Supervisor::new("root").child(hung).start();
         settle().await;
         assert_eq!(time_to_stop(&root).await.as_secs(), 10);
@@ -145,7 +145,7 @@ fn the_default_limit_is_ten_seconds() {
 fn shutdown_kill_drops_at_once_without_the_hooks() {
     paused(async {
         let (journal, events) = (Journal::default(), Events::default());
-        let spec = Probe::spec("probe", &journal).shutdown(Shutdown::Kill);
+        let spec = Probes::spec("probe", &journal).shutdown(Shutdown::Kill);
         let root = Supervisor::with_spec("root", events.hook(exact())).unwrap().child(spec).start();
         settle().await;
         events.take();
@@ -160,8 +160,8 @@ fn shutdown_kill_drops_at_once_without_the_hooks() {
 fn shutdown_infinite_waits_and_a_child_that_stops_in_its_own_time_is_not_late() {
     paused(async {
         let (journal, events) = (Journal::default(), Events::default());
-        let infinite = Probe::hung("infinite", &journal).shutdown(Shutdown::Infinite);
-        let limited = Probe::hung("limited", &journal).shutdown(Shutdown::Timeout(secs(9)));
+        let infinite = Probes::hung("infinite", &journal).shutdown(Shutdown::Infinite);
+        let limited = Probes::hung("limited", &journal).shutdown(Shutdown::Timeout(secs(9)));
         let (infinite_addr, limited_addr) = (infinite.addr(), limited.addr());
         let root = Supervisor::with_spec("root", events.hook(exact()))
             .unwrap()
@@ -201,7 +201,7 @@ fn a_stop_in_a_restart_loop_works_at_once() {
 #[test]
 fn every_stop_and_join_gets_the_same_answer() {
     paused(async {
-        let hung = Probe::hung("hung", &Journal::default());
+        let hung = Probes::hung("hung", &Journal::default());
         let root = Supervisor::new("root").child(hung).start();
         let joined = root.send(Join);
         let first = root.send(Stop);
@@ -220,7 +220,7 @@ fn every_stop_and_join_gets_the_same_answer() {
 fn a_failure_that_crosses_a_stop_is_neither_restarted_nor_waited_for() {
     paused(async {
         let (journal, events) = (Journal::default(), Events::default());
-        let (a, b) = (Probe::spec("a", &journal), Probe::hung("b", &journal));
+        let (a, b) = (Probes::spec("a", &journal), Probes::hung("b", &journal));
         let (a_addr, b_addr) = (a.addr(), b.addr());
         let root = Supervisor::with_spec("root", events.hook(fragile()))
             .unwrap()
@@ -255,8 +255,8 @@ fn a_failure_that_crosses_a_stop_is_neither_restarted_nor_waited_for() {
 #[test]
 fn a_kill_that_crosses_a_stop_neither_restarts_nor_hangs() {
     paused(async {
-        let (journal, spec) = (Journal::default(), Probe::hung("probe", &Journal::default()));
-        let root = Supervisor::new("root").child(spec).child(Probe::spec("b", &journal)).start();
+        let (journal, spec) = (Journal::default(), Probes::hung("probe", &Journal::default()));
+        let root = Supervisor::new("root").child(spec).child(Probes::spec("b", &journal)).start();
         let probe = token(&root, "probe").await;
         let (kill, stop) = (root.send(Kill(probe)), root.send(Stop));
         let begun = now();
@@ -270,9 +270,9 @@ fn a_kill_that_crosses_a_stop_neither_restarts_nor_hangs() {
 fn whoever_waits_for_a_child_of_a_stopped_supervisor_is_told_that_it_is_gone() {
     paused(async {
         let journal = Journal::default();
-        let failing = Probe::spec("failing", &journal);
-        let slow = Probe::slow("slow", &journal, secs(60));
-        let down = Probe::spec("down", &journal);
+        let failing = Probes::spec("failing", &journal);
+        let slow = Probes::slow("slow", &journal, secs(60));
+        let down = Probes::spec("down", &journal);
         let addrs = [failing.addr(), slow.addr(), down.addr()];
         let root = Supervisor::with_spec("root", fragile())
             .unwrap()
@@ -280,7 +280,7 @@ fn whoever_waits_for_a_child_of_a_stopped_supervisor_is_told_that_it_is_gone() {
             .child(slow)
             .child(down)
             .start();
-        let added = root.send(Add(Probe::slow("added", &journal, secs(60)))).await;
+        let added = root.send(Add(Probes::slow("added", &journal, secs(60)))).await;
         let down = token(&root, "down").await;
         root.send(Terminate(down)).await.unwrap().unwrap();
         addrs[0].send(Do::Panic).await.unwrap_err();
@@ -301,10 +301,10 @@ fn whoever_waits_for_a_child_of_a_stopped_supervisor_is_told_that_it_is_gone() {
 #[test]
 fn a_supervisor_runs_when_nobody_holds_its_address_and_when_its_serve_is_dropped() {
     paused(async {
-        let (journal, spec) = (Journal::default(), Probe::spec("started", &Journal::default()));
+        let (journal, spec) = (Journal::default(), Probes::spec("started", &Journal::default()));
         let started = spec.addr();
         drop(Supervisor::new("root").child(spec).start());
-        let spec = Probe::spec("served", &journal);
+        let spec = Probes::spec("served", &journal);
         let served = spec.addr();
         let serve = Supervisor::new("root").child(spec).serve();
         assert!(tokio::time::timeout(secs(1), serve).await.is_err());
@@ -333,7 +333,7 @@ fn what_was_asked_before_the_end_is_answered_also_where_there_is_nothing_to_stop
     paused(async {
         let root = start("root", Spec::default());
         let stops = [root.send(Stop), root.send(Stop)];
-        let late = Probe::spec("late", &Journal::default());
+        let late = Probes::spec("late", &Journal::default());
         let (join, add, list) = (root.send(Join), root.send(Add(late)), root.send(List));
         for stop in stops {
             assert!(stop.await.expect("a report").is_clean());

@@ -6,7 +6,8 @@ use actix_supervisor::{
 };
 
 use crate::support::{
-    Do, Events, Journal, Probe, exact, info, paused, secs, settle, sleep, states, status, token,
+    Do, Events, Journal, Probe, Probes, exact, info, paused, secs, settle, sleep, states, status,
+    token,
 };
 
 /// A group of probes, started.
@@ -20,7 +21,7 @@ pub struct Group {
 impl Group {
     pub fn of(strategy: Strategy, names: &[&str]) -> Self {
         let journal = Journal::default();
-        let specs = names.iter().map(|name| Probe::spec(name, &journal)).collect();
+        let specs = names.iter().map(|name| Probes::spec(name, &journal)).collect();
         Self::with(exact().strategy(strategy), specs, journal)
     }
 
@@ -109,7 +110,7 @@ fn members_start_when_the_one_before_is_ready() {
     for strategy in [Strategy::OneForAll, Strategy::RestForOne] {
         paused(async {
             let journal = Journal::default();
-            let slow = |name| Probe::slow(name, &journal, secs(2));
+            let slow = |name| Probes::slow(name, &journal, secs(2));
             let specs = vec![slow("a"), slow("b"), slow("c")];
             let group = Group::with(exact().strategy(strategy), specs, journal.clone());
             settle().await;
@@ -133,9 +134,9 @@ fn a_failure_during_the_start_of_a_group_merges_into_it_and_is_counted_once() {
     paused(async {
         let journal = Journal::default();
         let specs = vec![
-            Probe::spec("a", &journal),
-            Probe::slow("b", &journal, secs(2)),
-            Probe::spec("c", &journal),
+            Probes::spec("a", &journal),
+            Probes::slow("b", &journal, secs(2)),
+            Probes::spec("c", &journal),
         ];
         let group = Group::with(exact().strategy(Strategy::OneForAll), specs, journal);
         sleep(secs(3)).await;
@@ -172,10 +173,10 @@ fn rest_for_one_widens_to_an_earlier_child_that_fails_meanwhile() {
     paused(async {
         let journal = Journal::default();
         let specs = vec![
-            Probe::spec("a", &journal),
-            Probe::spec("b", &journal),
-            Probe::hung("c", &journal).shutdown(Shutdown::Timeout(secs(3))),
-            Probe::spec("d", &journal),
+            Probes::spec("a", &journal),
+            Probes::spec("b", &journal),
+            Probes::hung("c", &journal).shutdown(Shutdown::Timeout(secs(3))),
+            Probes::spec("d", &journal),
         ];
         let group = Group::with(exact().strategy(Strategy::RestForOne), specs, journal);
         group.begin().await;
@@ -199,9 +200,9 @@ fn a_temporary_sibling_that_was_swept_down_does_not_come_back() {
     paused(async {
         let journal = Journal::default();
         let specs = vec![
-            Probe::spec("a", &journal).restart(RestartPolicy::Temporary),
-            Probe::spec("b", &journal).restart(RestartPolicy::Transient),
-            Probe::spec("c", &journal),
+            Probes::spec("a", &journal).restart(RestartPolicy::Temporary),
+            Probes::spec("b", &journal).restart(RestartPolicy::Transient),
+            Probes::spec("c", &journal),
         ];
         let group = Group::with(exact().strategy(Strategy::OneForAll), specs, journal);
         group.begin().await;
@@ -221,9 +222,9 @@ fn a_temporary_or_normal_end_sweeps_nobody_down() {
     paused(async {
         let journal = Journal::default();
         let specs = vec![
-            Probe::spec("a", &journal).restart(RestartPolicy::Temporary),
-            Probe::spec("b", &journal).restart(RestartPolicy::Transient),
-            Probe::spec("c", &journal),
+            Probes::spec("a", &journal).restart(RestartPolicy::Temporary),
+            Probes::spec("b", &journal).restart(RestartPolicy::Transient),
+            Probes::spec("c", &journal),
         ];
         let group = Group::with(exact().strategy(Strategy::OneForAll), specs, journal);
         group.begin().await;

@@ -7,8 +7,8 @@ use actix_supervisor::{
 };
 
 use crate::support::{
-    Do, Events, Journal, Probe, exact, failures, fragile, info, list, now, paused, secs, settle,
-    sleep, status, token,
+    Do, Events, Journal, Probe, Probes, exact, failures, fragile, info, list, now, paused, secs,
+    settle, sleep, status, token,
 };
 
 /// root/outer/inner/leaf.
@@ -36,7 +36,7 @@ async fn subtree(
     let outer_addr = outer.addr();
     let root = Supervisor::with_spec("root", events.hook(exact()))
         .unwrap()
-        .child(Probe::spec("first", &journal))
+        .child(Probes::spec("first", &journal))
         .child(ChildSpec::supervisor(outer).shutdown(shutdown))
         .start();
     settle().await;
@@ -46,14 +46,14 @@ async fn subtree(
 }
 
 fn endless(name: &str, journal: &Journal) -> ChildSpec<Probe> {
-    Probe::hung(name, journal).shutdown(Shutdown::Infinite)
+    Probes::hung(name, journal).shutdown(Shutdown::Infinite)
 }
 
 #[test]
 fn a_terminated_supervisor_is_down_with_all_below_it_and_comes_back_with_a_restart() {
     paused(async {
         let Subtree { journal, root, outer, inner, leaf, .. } =
-            subtree(Shutdown::Infinite, Probe::spec).await;
+            subtree(Shutdown::Infinite, Probes::spec).await;
         let token = token(&root, "outer").await;
         assert_eq!(root.send(Terminate(token)).await, Ok(Ok(())));
         assert_eq!(journal.take(), ["leaf: stopping", "leaf: stopped", "leaf: dropped"]);
@@ -74,7 +74,7 @@ fn a_removed_supervisor_takes_all_addresses_below_it_along() {
     paused(async {
         let Subtree { root, outer, inner, leaf, events, .. } =
             subtree(Shutdown::Infinite, endless).await;
-        let added = inner.send(Add(Probe::slow("slow", &Journal::default(), secs(60)))).await;
+        let added = inner.send(Add(Probes::slow("slow", &Journal::default(), secs(60)))).await;
         let added = added.unwrap().unwrap();
         let queued = added.addr().send(Do::Nothing);
         let token = token(&root, "outer").await;
@@ -106,7 +106,7 @@ fn a_supervisor_that_stops_tells_so_at_every_level_and_refuses_requests() {
             assert_eq!(node.status.children.stopping, 1);
         }
         for supervisor in [&root, &outer, &inner] {
-            let refused = supervisor.send(Add(Probe::spec("late", &Journal::default()))).await;
+            let refused = supervisor.send(Add(Probes::spec("late", &Journal::default()))).await;
             assert!(matches!(refused.unwrap(), Err(AddError::Stopping)));
         }
         let below = (inner.send(Stop), outer.send(Join));
@@ -197,7 +197,7 @@ fn a_stop_of_the_root_takes_over_from_a_restart_below() {
 fn a_temporary_supervisor_that_is_killed_ends_with_all_below() {
     paused(async {
         let journal = Journal::default();
-        let spec = Probe::spec("leaf", &journal);
+        let spec = Probes::spec("leaf", &journal);
         let leaf = spec.addr();
         let sub = Supervisor::new("sub").child(spec);
         let root = Supervisor::with_spec("root", exact()).unwrap().start();
@@ -219,8 +219,8 @@ fn what_was_added_to_a_supervisor_that_is_restarted_has_ended_once_in_whatever_s
         let addr = nested.addr();
         let root = Supervisor::with_spec("root", events.hook(exact())).unwrap();
         let root = root.child(ChildSpec::supervisor(nested)).start();
-        let up = addr.send(Add(Probe::spec("up", &journal))).await.unwrap().unwrap();
-        let down = addr.send(Add(Probe::spec("down", &journal))).await.unwrap().unwrap();
+        let up = addr.send(Add(Probes::spec("up", &journal))).await.unwrap().unwrap();
+        let down = addr.send(Add(Probes::spec("down", &journal))).await.unwrap().unwrap();
         assert!(down.addr().send(Do::Panic).await.is_err());
         let nested = token(&root, "nested").await;
         assert_eq!(root.send(Restart(nested)).await.unwrap(), Ok(()));

@@ -11,12 +11,12 @@ use tokio::sync::oneshot;
 
 use crate::{
     puppet::{Puppet, life, tell},
-    support::{Do, Journal, Probe, list, paused, secs, settle, sleep, status},
+    support::{Do, Journal, Probe, Probes, list, paused, secs, settle, sleep, status},
     threads::real,
 };
 
 fn with_probe(name: &str) -> (Supervisor, Addr<Probe>) {
-    let spec = Probe::spec("probe", &Journal::default());
+    let spec = Probes::spec("probe", &Journal::default());
     let addr = spec.addr();
     (Supervisor::new(name).child(spec), addr)
 }
@@ -196,7 +196,7 @@ fn an_empty_name_is_refused() {
 #[test]
 #[should_panic(expected = "child \"\": name")]
 fn a_declared_child_without_a_name_is_refused() {
-    let _ = Supervisor::new("root").child(Probe::spec("", &Journal::default()));
+    let _ = Supervisor::new("root").child(Probes::spec("", &Journal::default()));
 }
 
 #[test]
@@ -225,14 +225,14 @@ fn settings_that_make_no_sense_are_refused_by_name_value_and_what_is_allowed() {
         .resume_spread(Duration::MAX)
         .shutdown_timeout(Duration::ZERO);
     Supervisor::with_spec("root", extremes).unwrap();
-    let bad = Supervisor::new("root").try_child(Probe::spec("", &Journal::default()));
+    let bad = Supervisor::new("root").try_child(Probes::spec("", &Journal::default()));
     assert_eq!(bad.unwrap_err().field, "name");
 }
 
 #[test]
 fn a_pause_of_zero_is_over_at_once() {
     paused(async {
-        let spec = Probe::spec("probe", &Journal::default());
+        let spec = Probes::spec("probe", &Journal::default());
         let addr = spec.addr();
         let settings = Spec::default().failure_threshold(0.0).failure_backoff(Duration::ZERO);
         let root = Supervisor::with_spec("root", settings).unwrap().child(spec).start();

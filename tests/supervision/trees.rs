@@ -7,8 +7,8 @@ use actix_supervisor::{
 };
 
 use crate::support::{
-    Do, Events, Journal, Probe, exact, failures, info, list, paused, secs, settle, sleep, status,
-    token,
+    Do, Events, Journal, Probe, Probes, exact, failures, info, list, paused, secs, settle, sleep,
+    status, token,
 };
 
 /// root/a/b/c, with a leaf at each level and one more beside `a`.
@@ -32,7 +32,7 @@ fn floor(
     journal: &Journal,
     below: Option<ChildSpec<Supervisor>>,
 ) -> (Supervisor, Addr<Probe>) {
-    let leaf = Probe::spec(&format!("{name} leaf"), journal);
+    let leaf = Probes::spec(&format!("{name} leaf"), journal);
     let addr = leaf.addr();
     let supervisor = Supervisor::with_spec(name, spec).unwrap().child(leaf);
     match below {
@@ -51,7 +51,7 @@ impl Tower {
         let b_addr = b.addr();
         let (a, a_leaf) = floor("a", exact(), &journal, Some(ChildSpec::supervisor(b)));
         let a_addr = a.addr();
-        let beside = Probe::spec("beside", &journal);
+        let beside = Probes::spec("beside", &journal);
         let beside_addr = beside.addr();
         let root = Supervisor::with_spec("root", events.hook(exact()))
             .unwrap()
@@ -88,7 +88,7 @@ fn a_killed_subtree_is_gone_before_the_first_of_the_next_is_made_and_keeps_addre
         let tokens = (token(&tower.root, "a").await, token(c, "c leaf").await);
         let subscribed = Events::of(c).await;
         let added: Child<Probe> =
-            b.send(Add(Probe::spec("added", &tower.journal))).await.unwrap().unwrap();
+            b.send(Add(Probes::spec("added", &tower.journal))).await.unwrap().unwrap();
         settle().await;
         tower.journal.take();
         tower.events.take();
@@ -181,7 +181,7 @@ fn of_the_declared_children_those_that_were_removed_or_have_ended_do_not_come_ba
     paused(async {
         let journal = Journal::default();
         let names = ["removed", "finished", "ended", "terminated", "running"];
-        let specs = names.map(|name| Probe::spec(name, &journal));
+        let specs = names.map(|name| Probes::spec(name, &journal));
         let addrs = specs.each_ref().map(ChildSpec::addr);
         let mut sub = Supervisor::new("sub");
         let sub_addr = sub.addr();
@@ -300,7 +300,7 @@ fn what_was_sent_to_a_nested_supervisor_while_it_was_down_is_answered_when_it_is
         let sub = token(&root, "sub").await;
         root.send(Kill(sub)).await.unwrap().unwrap();
         addr.do_send(Subscribe(events.recipient()));
-        let added = addr.send(Add(Probe::spec("added", &Journal::default())));
+        let added = addr.send(Add(Probes::spec("added", &Journal::default())));
         sleep(secs(14)).await;
         assert_eq!(info(&root, "sub").await.state, ChildState::BackingOff);
         assert_eq!(added.await.unwrap().unwrap().addr().send(Do::Nothing).await, Ok(1));
