@@ -69,7 +69,7 @@ impl Events {
         self.events().drain(..).collect()
     }
 
-    /// All of them since the last time, as [lines](line).
+    /// All of them since the last time, as [lines](line()).
     pub fn lines(&self) -> Vec<String> {
         self.take().iter().map(line).collect()
     }
@@ -86,7 +86,7 @@ impl Events {
         }
     }
 
-    /// Waits for the one that is this [line], and returns it. Those before it are gone.
+    /// Waits for the one that is this [line](line()), and returns it. Those before it are gone.
     pub async fn until(&self, wanted: &str) -> Event {
         loop {
             let event = self.next().await;

@@ -42,9 +42,9 @@ mod tests {
         for number in 0..100_000 {
             labels.of(&format!("name {number}"));
         }
-        assert_eq!(labels.of("name 0"), "name 0");
-        assert_eq!(labels.of("name 99"), "name 99");
-        assert_eq!(labels.of("name 100"), OTHER);
+        assert_eq!(&*labels.of("name 0"), "name 0");
+        assert_eq!(&*labels.of("name 99"), "name 99");
+        assert_eq!(&*labels.of("name 100"), OTHER);
         assert_eq!(labels.0.lock().unwrap().len(), LIMIT);
     }
 }
