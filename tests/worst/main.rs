@@ -15,9 +15,6 @@ mod place;
 #[path = "../supervision/puppet.rs"]
 #[allow(dead_code, reason = "what another suite needs as well")]
 mod puppet;
-#[path = "../supervision/threads.rs"]
-#[allow(dead_code, reason = "what another suite needs as well")]
-mod seen;
 #[path = "../supervision/support.rs"]
-#[allow(dead_code, reason = "what another suite needs as well")]
+#[allow(dead_code, unused_imports, reason = "what another suite needs as well")]
 mod support;

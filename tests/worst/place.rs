@@ -5,13 +5,10 @@ use std::time::Duration;
 use actix::prelude::*;
 use actix_supervisor::{
     ChildSpec, Event, EventKind, Failure, Placement, Spec, Status, Stop, Supervisor,
-    SupervisorState,
+    SupervisorState, test_kit::Events,
 };
 
-use crate::{
-    puppet::{Puppet, life, tell},
-    seen::Seen,
-};
+use crate::puppet::{Puppet, life, tell};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -35,7 +32,7 @@ pub struct World {
     pub near: Addr<Puppet>,
     /// On the supervisor's thread.
     pub far: Addr<Puppet>,
-    pub seen: Seen,
+    pub seen: Events,
     pub arbiter: Arbiter,
 }
 
@@ -57,7 +54,7 @@ impl World {
         let (bad, near, far) = (more(at("bad")), at("near"), Puppet::spec("far"));
         let [bad_addr, near_addr, far_addr] = [&bad, &near, &far].map(ChildSpec::addr);
         let spec = Spec::default().failure_threshold(f64::MAX).arbiters(1);
-        let (spec, seen) = Seen::hook(spec.shutdown_timeout(Duration::from_secs(60)));
+        let (spec, seen) = Events::hooked(spec.shutdown_timeout(Duration::from_secs(60)));
         let root = Supervisor::with_spec("root", spec).expect("a sensible spec");
         let root = root.child(bad).child(near).child(far).start();
         Self { root, bad: bad_addr, near: near_addr, far: far_addr, seen, arbiter }
