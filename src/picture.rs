@@ -6,22 +6,23 @@ mod mermaid;
 mod words;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt::{self, Write},
 };
 
 use self::words::{Name, Words};
-use crate::{
-    info::{ChildInfo, TreeNode},
-    token::ChildToken,
-};
+use crate::{info::TreeNode, token::ChildToken};
 
 impl TreeNode {
-    /// Its children, each with what is below it: of a supervisor that is up, its own node.
-    fn branches(&self) -> impl Iterator<Item = (&ChildInfo, Option<&TreeNode>)> {
+    /// What there is to say of its children, each with what is below it: of a supervisor that is up, its own node.
+    fn branches(&self) -> impl Iterator<Item = (Words<'_>, Option<&TreeNode>)> {
         let nested = self.supervisors.iter().filter_map(|node| Some((node.token?, node)));
         let nested: HashMap<ChildToken, &TreeNode> = nested.collect();
-        self.children.iter().map(move |child| (child, nested.get(&child.token).copied()))
+        let silent: HashSet<ChildToken> = self.unanswered.iter().copied().collect();
+        self.children.iter().map(move |child| {
+            let below = nested.get(&child.token).copied();
+            (Words::of_child(child, below, silent.contains(&child.token)), below)
+        })
     }
 
     /// The same text as its `Display`, in colours for a terminal (ANSI).
@@ -124,13 +125,13 @@ fn draw(tree: &TreeNode, ink: Ink, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 fn draw_below(tree: &TreeNode, indent: &str, ink: Ink, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut branches = tree.branches().peekable();
-    while let Some((child, below)) = branches.next() {
+    while let Some((words, below)) = branches.next() {
         let (branch, further) = match branches.peek() {
             Some(_) => ("├── ", "│   "),
             None => ("└── ", "    "),
         };
         ink.write(f, FAINT, format_args!("{indent}{branch}"))?;
-        line(&Words::of_child(child, below), ink, f)?;
+        line(&words, ink, f)?;
         if let Some(below) = below {
             draw_below(below, &format!("{indent}{further}"), ink, f)?;
         }
@@ -165,7 +166,8 @@ mod tests {
         clock::now,
         failure::{Failure, PanicInfo},
         info::{
-            AddrRef, ChildCounts, ChildKind, ChildState, HasAddr, SupervisorState, SupervisorStatus,
+            AddrRef, ChildCounts, ChildInfo, ChildKind, ChildState, HasAddr, SupervisorState,
+            SupervisorStatus,
         },
     };
 
@@ -263,6 +265,13 @@ mod tests {
         let mut tree = node("root", None, vec![child(0, "pool", ChildKind::Supervisor)]);
         tree.children[0].state = ChildState::Terminated;
         assert_eq!(tree.to_string(), "root: running\n└── pool: terminated\n");
+    }
+
+    #[test]
+    fn a_supervisor_that_has_not_answered_says_so() {
+        let mut tree = node("root", None, vec![child(0, "pool", ChildKind::Supervisor)]);
+        tree.unanswered = vec![tree.children[0].token];
+        assert_eq!(tree.to_string(), "root: running\n└── pool: running, does not answer\n");
     }
 
     #[test]

@@ -36,10 +36,10 @@ impl TreeNode {
 }
 
 fn below(tree: &TreeNode, above: usize, next: &mut usize, text: &mut String) -> fmt::Result {
-    for (child, nested) in tree.branches() {
+    for (words, nested) in tree.branches() {
         let number = *next;
         *next += 1;
-        shape(text, number, &Words::of_child(child, nested))?;
+        shape(text, number, &words)?;
         writeln!(text, "    n{above} --> n{number}")?;
         if let Some(nested) = nested {
             below(nested, number, next, text)?;

@@ -85,7 +85,11 @@ impl<'a> Words<'a> {
         Self { name: &status.name, is_supervisor: true, mood, state, facts, failure: None }
     }
 
-    pub(super) fn of_child(child: &'a ChildInfo, below: Option<&TreeNode>) -> Self {
+    pub(super) fn of_child(
+        child: &'a ChildInfo,
+        below: Option<&TreeNode>,
+        is_silent: bool,
+    ) -> Self {
         let mut words = Self {
             name: &child.name,
             is_supervisor: child.kind == ChildKind::Supervisor,
@@ -99,6 +103,9 @@ impl<'a> Words<'a> {
                 (words.mood, words.state) = (Mood::Waiting, "paused");
             }
             words.facts = facts_of(status);
+        }
+        if is_silent {
+            words.facts.push("does not answer".to_owned());
         }
         if let Some(start) = child.next_start {
             words.facts.push(format!("next start in {}", Left(start)));
