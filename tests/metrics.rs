@@ -5,7 +5,6 @@
 use std::{
     cell::RefCell,
     collections::BTreeMap,
-    future::Future,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
@@ -13,21 +12,13 @@ use std::{
 use actix::prelude::*;
 use actix_supervisor::{
     Add, Backoff, CancellationToken, ChildSpec, Kill, List, Restart, RestartPolicy, ServiceActor,
-    Shutdown, Spec, Stop, Supervisor, Terminate,
+    Shutdown, Spec, Stop, Supervisor, Terminate, test_kit::paused,
 };
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
-}
-
-fn paused<T>(test: impl Future<Output = T>) -> T {
-    let system = System::with_tokio_rt(|| {
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        runtime.enable_all().start_paused(true).build().expect("a runtime")
-    });
-    system.block_on(test)
 }
 
 /// Runs a test under a recorder of its own.
