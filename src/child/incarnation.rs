@@ -76,7 +76,7 @@ pub(super) struct Incarnation<A: Actor<Context = Context<A>>> {
     /// It has been dropped.
     is_gone: AtomicBool,
     /// What is asked of it: `NOTHING`, `ASK` or `KILL`.
-    request: AtomicU8,
+    pub(super) request: AtomicU8,
     /// The runner's, once it has been polled. A lock, so that either the runner sees a request at its first
     /// poll, or the request finds the waker.
     waker: Mutex<Option<Waker>>,

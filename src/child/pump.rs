@@ -1,10 +1,12 @@
 //! How messages get from a kept mailbox to the actor.
 
 use std::{
+    future::Future,
     mem,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{Arc, atomic::Ordering},
     task::{self, Poll},
+    time::Duration,
 };
 
 use actix::{
@@ -12,11 +14,19 @@ use actix::{
     dev::{Envelope, EnvelopeProxy},
 };
 
-use super::{context::BreakOff, crew::Crew, incarnation::Incarnation, intake::Intake};
+use super::{
+    context::BreakOff,
+    crew::Crew,
+    incarnation::{Incarnation, NOTHING},
+    intake::Intake,
+};
+use crate::clock::now;
 
 /// How many messages an incarnation handles before others on its thread have their turn, and so
 /// does a stop request.
 const BUDGET: usize = 128;
+/// For how long it does so on another thread than its supervisor's, where handlers may block.
+const TURN: Duration = Duration::from_millis(1);
 
 /// Takes messages out of the kept mailbox, in order, and hands each to the actor once (I2).
 ///
@@ -49,6 +59,7 @@ impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Pump<A> {
         let crew = incarnation.kept.crew();
         let is_alone = !incarnation.elsewhere && crew.is_none();
         let mut held = is_alone.then(|| incarnation.kept.intake());
+        let until = incarnation.elsewhere.then(|| now() + TURN);
         for _ in 0..BUDGET {
             if ctx.waiting() {
                 return Poll::Pending;
@@ -80,6 +91,14 @@ impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Pump<A> {
                 Poll::Ready(Some(mut envelope)) => {
                     drop(momentary);
                     envelope.handle(actor, ctx);
+                    let Some(until) = until else { continue };
+                    if incarnation.is_wanted() {
+                        break;
+                    }
+                    if now() >= until {
+                        yield_now(task);
+                        return Poll::Pending;
+                    }
                 }
                 Poll::Ready(None) | Poll::Pending => return Poll::Pending,
             }
@@ -87,6 +106,12 @@ impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Pump<A> {
         task.waker().wake_by_ref();
         Poll::Pending
     }
+}
+
+/// Has the task polled again when all others that can go on have had their turn. One that just wakes itself goes before those
+/// that were woken from another thread.
+fn yield_now(task: &mut task::Context<'_>) {
+    let _ = pin!(tokio::task::yield_now()).poll(task);
 }
 
 impl<A: Actor<Context = Context<A>>> Incarnation<A> {
@@ -97,6 +122,11 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
             self.is_leaving.store(true, Ordering::Relaxed);
         }
         self.is_leaving.load(Ordering::Relaxed)
+    }
+
+    /// Whether its supervisor has asked for something meanwhile, which does not wait behind what is in the mailbox.
+    fn is_wanted(&self) -> bool {
+        self.request.load(Ordering::Relaxed) != NOTHING || self.is_asked.load(Ordering::Relaxed)
     }
 
     /// Whether it has nothing in hand. Then it is told to stop, once.

@@ -2,14 +2,15 @@
 
 use actix::prelude::*;
 use actix_supervisor::{
-    ChildState, Kill, Remove, RemoveAndWait, Restart, Shutdown, ShutdownOrder, Stop, Terminate,
+    ChildSpec, ChildState, Kill, Remove, RemoveAndWait, Restart, Shutdown, ShutdownOrder, Stop,
+    Supervisor, SupervisorState, Terminate,
 };
-use futures::future::join_all;
+use futures::{FutureExt, future::join_all};
 
 use crate::{
-    place::{each_placement, patient, puppet, root},
+    place::{each_elsewhere, each_placement, patient, puppet, root, stick},
     puppet::{OnDrop, Puppet, life, tell},
-    support::{Journal, info, list, token},
+    support::{Journal, info, list, status, token},
 };
 
 /// Notes what becomes of it, and on which thread.
@@ -131,5 +132,47 @@ fn each_request_does_what_it_says() {
         assert!(!b.connected());
         assert!(list(&root).await.is_empty());
         assert!(root.send(Stop).await.unwrap().is_clean());
+    });
+}
+
+#[test]
+fn a_request_overtakes_what_waits_behind_a_busy_handler() {
+    each_elsewhere(async |place| {
+        let spec = puppet("child", &place).mailbox_capacity(0);
+        let addr = spec.addr();
+        let (root, _seen) = root(patient(), [spec]);
+        let token = token(&root, "child").await;
+        for life_after in [2, 3] {
+            let busy = stick(&addr).await;
+            let behind: Vec<_> = (0..10).map(|_| addr.send(life())).collect();
+            let asked = actix_rt::spawn(match life_after {
+                2 => root.send(Restart(token)).boxed_local(),
+                _ => root.send(Kill(token)).boxed_local(),
+            });
+            assert_eq!(info(&root, "child").await.state, ChildState::Stopping);
+            busy.release();
+            asked.await.unwrap().unwrap().unwrap();
+            assert!(join_all(behind).await.iter().all(|by| *by == Ok(life_after)));
+        }
+        assert!(root.send(Stop).await.unwrap().is_clean());
+    });
+}
+
+#[test]
+fn a_busy_member_of_a_pool_that_is_to_stop_takes_no_more_messages() {
+    each_elsewhere(async |place| {
+        let members = ChildSpec::pool("pool", 1, |_| Puppet::new(1)).placement(place);
+        let (addr, members) = (members.addr(), members.mailbox_capacity(0));
+        let root = Supervisor::new("root").child(members).start();
+        let pool = info(&root, "pool").await.addr::<Supervisor>().unwrap();
+        let busy = stick(&addr).await;
+        let behind: Vec<_> = (0..10).map(|_| addr.send(life())).collect();
+        let stopped = actix_rt::spawn(root.send(Stop));
+        while status(&pool).await.state != SupervisorState::Stopping {
+            tokio::task::yield_now().await;
+        }
+        busy.release();
+        assert!(stopped.await.unwrap().unwrap().is_clean());
+        assert!(join_all(behind).await.iter().all(|end| *end == Err(MailboxError::Closed)));
     });
 }

@@ -4,8 +4,10 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU32, Ordering},
+        mpsc,
     },
     task::Poll,
+    time::Duration,
 };
 
 use actix::prelude::*;
@@ -13,17 +15,24 @@ use actix_supervisor::{
     AddAndWait, AddError, CancellationToken, ChildSpec, ChildState, EndReason, EventKind, Failure,
     OnLimit, Placement, RestartPolicy, Stop, Supervisor,
 };
+use futures::future::join_all;
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::{
     place::{
-        LIMIT, Stuck, ask, each_elsewhere, each_of_its_own, failure, patient, root, stick,
+        LIMIT, Stuck, ask, each_elsewhere, each_of_its_own, failure, patient, puppet, root, stick,
         thread_of, watched,
     },
     puppet::{OnDrop, Puppet, life, tell},
     seen::{Events, paths, real},
     support::{list, now, status},
 };
+
+/// Keeps the thread for this time.
+fn work(time: Duration) {
+    let (_open, nothing) = mpsc::channel::<()>();
+    let _ = nothing.recv_timeout(time);
+}
 
 /// Waits until the watchdog has found it.
 async fn is_found(seen: &Events) {
@@ -95,9 +104,7 @@ fn what_comes_back_handles_nothing_more() {
             puppet.on_stopped = Box::new(move || {
                 on_stop.fetch_add(1, Ordering::SeqCst);
             });
-            ctx.run_interval(std::time::Duration::from_millis(1), move |puppet, _| {
-                in_timer(puppet)
-            });
+            ctx.run_interval(Duration::from_millis(1), move |puppet, _| in_timer(puppet));
             ctx.address().do_send(tell(|_, _| {}));
             ctx.wait(async { block() }.into_actor(puppet));
         }));
@@ -219,7 +226,7 @@ fn a_factory_that_is_stuck_makes_nothing_until_it_has_returned() {
             count.fetch_add(1, Ordering::SeqCst);
             Puppet::new(lives)
         });
-        let delay = actix_supervisor::Backoff::constant(std::time::Duration::from_millis(20));
+        let delay = actix_supervisor::Backoff::constant(Duration::from_millis(20));
         let (addr, spec) = (spec.addr(), spec.placement(place.clone()).watchdog(LIMIT));
         let (root, seen) = root(patient(), [spec.backoff(delay)]);
         let early = addr.send(life());
@@ -320,7 +327,7 @@ fn a_service_whose_thread_is_stuck_is_called_again_elsewhere() {
         });
         let (spec, seen) = Events::hooked(patient());
         let service = service.placement(place.clone()).watchdog(LIMIT);
-        let backoff = actix_supervisor::Backoff::constant(std::time::Duration::from_millis(20));
+        let backoff = actix_supervisor::Backoff::constant(Duration::from_millis(20));
         let root = Supervisor::with_spec("root", spec).unwrap().child(service.backoff(backoff));
         let root = root.start();
         let first = calls.recv().await.unwrap();
@@ -346,11 +353,40 @@ fn what_is_busy_but_answers_and_a_supervisor_that_is_late_itself_are_no_failures
         busy.await.unwrap();
         // Its supervisor does not look at any answer in this time.
         let held_up = inlines_addr.send(tell(|_, _| {
-            let (_open, nothing) = std::sync::mpsc::channel::<()>();
-            let _ = nothing.recv_timeout(LIMIT * 2);
+            work(LIMIT * 2);
         }));
         held_up.await.unwrap();
         assert_eq!(addr.send(life()).await, Ok(1));
+        assert_eq!(status(&root).await.restarts, 0);
+        assert!(root.send(Stop).await.unwrap().is_clean());
+    });
+}
+
+#[test]
+fn a_backlog_of_short_work_that_takes_longer_than_the_limit_is_no_failure() {
+    each_elsewhere(async |place| {
+        let spec = watched("child", &place).mailbox_capacity(0);
+        let addr = spec.addr();
+        let (root, _seen) = root(patient(), [spec]);
+        let all: Vec<_> = (0..20).map(|_| addr.send(tell(|_, _| work(LIMIT / 8)))).collect();
+        assert!(join_all(all).await.iter().all(|by| *by == Ok(1)));
+        assert_eq!(status(&root).await.restarts, 0);
+        assert!(root.send(Stop).await.unwrap().is_clean());
+    });
+}
+
+#[test]
+fn a_backlog_of_short_work_holds_up_nobody_else_on_its_thread_for_long() {
+    real(async {
+        let specs = [puppet("busy", &Placement::Pool), watched("watched", &Placement::Pool)];
+        let addrs = specs.each_ref().map(ChildSpec::addr);
+        let specs = specs.map(|spec| spec.mailbox_capacity(0));
+        let (root, _seen) = root(patient().arbiters(1), specs);
+        let all: Vec<_> = (0..20).map(|_| addrs[0].send(tell(|_, _| work(LIMIT / 8)))).collect();
+        let all = actix_rt::spawn(join_all(all));
+        assert_eq!(addrs[1].send(life()).await, Ok(1));
+        assert!(!all.is_finished(), "it did not wait for all of that");
+        assert!(all.await.unwrap().iter().all(|by| *by == Ok(1)));
         assert_eq!(status(&root).await.restarts, 0);
         assert!(root.send(Stop).await.unwrap().is_clean());
     });
@@ -377,8 +413,7 @@ fn a_supervisor_that_is_late_looks_at_all_answers_before_it_gives_anybody_up() {
         // It keeps its supervisor for longer than the limit, and until the others have answered.
         let late = Puppet::starting("late", move |_, _| {
             is_late.store(true, Ordering::SeqCst);
-            let (_open, nothing) = std::sync::mpsc::channel::<()>();
-            let _ = nothing.recv_timeout(LIMIT * 2);
+            work(LIMIT * 2);
             while started.load(Ordering::SeqCst) < all {
                 std::thread::yield_now();
             }
