@@ -408,6 +408,10 @@ impl Shell {
             abort_on(self.blueprint.spec.on_panic, &entry.child.name, panic);
         }
         entry.handle = None;
+        if !matches!(entry.child.placement, Placement::Dedicated) {
+            // Who is down keeps no place on a thread that is shared.
+            entry.host = None;
+        }
         panics::discard(mem::replace(&mut entry.ended_with, outcome.into_failure()));
         if let Some(nested) = &entry.child.nested {
             remember(&mut self.left_behind, nested.left_behind(), &entry.child.name);

@@ -1,10 +1,11 @@
 //! Which threads there are: their names, how they are filled, and when they end.
 
-use std::{collections::HashMap, thread::ThreadId};
+use std::{collections::HashMap, thread::ThreadId, time::Duration};
 
 use actix::prelude::*;
 use actix_supervisor::{
-    Add, ChildSpec, Kill, Placement, RemoveAndWait, Replace, Restart, Stop, Supervisor, Terminate,
+    Add, Backoff, ChildSpec, Kill, Placement, RemoveAndWait, Replace, Restart, Stop, Supervisor,
+    Terminate,
 };
 
 #[cfg(target_os = "linux")]
@@ -143,6 +144,32 @@ fn a_pool_stays_as_even_as_it_is_when_its_children_restart() {
             let token = token(&root, name).await;
             root.send(Restart(token)).await.unwrap().unwrap();
             assert_eq!(filling(&addrs).await, [2, 2]);
+        }
+        assert!(root.send(Stop).await.unwrap().is_clean());
+    });
+}
+
+#[test]
+fn a_child_that_is_down_keeps_no_place_in_the_pool() {
+    real(async {
+        let delay = Backoff::constant(Duration::from_secs(3600));
+        let specs = ["a", "b", "c", "d", "e", "f"].map(|name| puppet(name, &Placement::Pool));
+        let specs = specs.map(|spec| spec.backoff(delay.clone()));
+        let addrs = specs.each_ref().map(|spec| spec.addr());
+        let (root, _seen) = root(patient().arbiters(2), specs);
+        let mut threads = Vec::new();
+        for addr in &addrs {
+            threads.push(thread_of(addr).await);
+        }
+        // All on one of the two threads.
+        root.send(Terminate(token(&root, "b").await)).await.unwrap().unwrap();
+        root.send(Terminate(token(&root, "d").await)).await.unwrap().unwrap();
+        root.send(Kill(token(&root, "f").await)).await.unwrap().unwrap();
+        for name in ["g", "h", "i"] {
+            let spec = puppet(name, &Placement::Pool);
+            let addr = spec.addr();
+            root.send(Add(spec)).await.unwrap().unwrap();
+            assert_eq!(thread_of(&addr).await, threads[1], "where the fewest are");
         }
         assert!(root.send(Stop).await.unwrap().is_clean());
     });
