@@ -1,0 +1,98 @@
+//! What the real tree and the reference have to agree on.
+//!
+//! Where several children do something at one instant, independently of each other, the contract does not say who is
+//! first. So two lists of events are the same if they agree on each child, and on the order of whatever depends on each
+//! other: see [`threads`].
+
+use crate::{
+    picture::{Picture, Told},
+    program::Name,
+};
+
+pub type Difference = String;
+
+pub fn compare(real: &Picture, reference: &Picture) -> Result<(), Difference> {
+    same("answers", &real.answers, &reference.answers)?;
+    for (name, said) in &reference.handled {
+        let real = real.handled.get(name).map_or(&[][..], Vec::as_slice);
+        same(&format!("handled by {name}"), real, said)?;
+    }
+    if let Some((name, said)) =
+        real.handled.iter().find(|(name, _)| !reference.handled.contains_key(name))
+    {
+        return Err(format!("{name} has handled {said:#?}"));
+    }
+    let threads = |told: &[Told]| threads(told);
+    let (real_threads, threads) = (threads(&real.told), threads(&reference.told));
+    for (name, thread) in &threads {
+        let empty = Vec::new();
+        let real = real_threads
+            .iter()
+            .find(|(other, _)| other == name)
+            .map_or(&empty, |(_, thread)| thread);
+        same(&format!("events {name}"), real, thread)?;
+    }
+    if let Some((name, thread)) =
+        real_threads.iter().find(|(name, _)| threads.iter().all(|(other, _)| other != name))
+    {
+        return Err(format!("events {name}: {thread:#?}, and there should be none"));
+    }
+    same("tree", &real.tree, &reference.tree)
+}
+
+/// The orders that matter: of the events about one child; of what one supervisor decides, but for who is ready; and of a
+/// nested supervisor's starts and ends between those that are told of it as a child.
+fn threads(told: &[Told]) -> Vec<(String, Vec<String>)> {
+    let mut threads: Vec<(String, Vec<String>)> = Vec::new();
+    let mut add = |thread: String, what: &str| {
+        let what = what.to_owned();
+        match threads.iter_mut().find(|(name, _)| *name == thread) {
+            Some((_, lines)) => lines.push(what),
+            None => threads.push((thread, vec![what])),
+        }
+    };
+    for Told { by, about, what } in told {
+        let line = match about {
+            Some(about) => format!("{by}/{about} {what}"),
+            None => format!("{by} {what}"),
+        };
+        let is_ready = what == "ChildReady";
+        if let Some(about) = about {
+            add(format!("about {about}"), &line);
+        }
+        if !is_ready {
+            add(format!("of {by}"), &line);
+        }
+        match about {
+            Some(nested @ Name::Supervisor(_)) if !is_ready => {
+                add(format!("around {nested}"), &line);
+            }
+            None if what.starts_with("Supervisor") => add(format!("around {by}"), &line),
+            Some(_) | None => {}
+        }
+    }
+    threads
+}
+
+fn same<T: AsRef<str>>(what: &str, real: &[T], reference: &[T]) -> Result<(), Difference> {
+    let real: Vec<&str> = real.iter().map(AsRef::as_ref).collect();
+    let reference: Vec<&str> = reference.iter().map(AsRef::as_ref).collect();
+    if real == reference {
+        return Ok(());
+    }
+    let mut text = format!("{what}:\n");
+    for index in 0..real.len().max(reference.len()) {
+        match (real.get(index), reference.get(index)) {
+            (Some(is), Some(expected)) if is == expected => text.push_str(&format!("      {is}\n")),
+            (is, expected) => {
+                if let Some(is) = is {
+                    text.push_str(&format!("  is  {is}\n"));
+                }
+                if let Some(expected) = expected {
+                    text.push_str(&format!("  not {expected}\n"));
+                }
+            }
+        }
+    }
+    Err(text)
+}

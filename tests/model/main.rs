@@ -1,0 +1,91 @@
+//! A second opinion on everything: random programs over the public API, run on real trees under a paused clock, and
+//! compared after every step with a reference that is written as the contract is.
+//!
+//! A program that fails is printed with its seed, and with as little in it as is needed to fail. Settings:
+//!
+//! - `MODEL_PROGRAMS`: how many programs are run;
+//! - `MODEL_SEED`: the seed of the first one (default: 0). The seed that is printed replays its program as the first one.
+
+#![allow(unreachable_pub, missing_docs, reason = "a test binary has no public API")]
+
+mod compare;
+mod picture;
+mod program;
+mod random;
+mod real;
+mod reference;
+mod scripted;
+mod shrink;
+mod side_by_side;
+
+use std::{
+    env, panic,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use self::program::Program;
+
+const PROGRAMS: u64 = 20_000;
+
+fn setting(name: &str, default: u64) -> u64 {
+    match env::var(name) {
+        Ok(value) => value.replace('_', "").parse().expect(name),
+        Err(_) => default,
+    }
+}
+
+/// Panics of scripted children are no news, and what else panics is reported as a difference.
+fn be_silent() {
+    panic::set_hook(Box::new(|_| {}));
+}
+
+/// Whether the whole of this program could be compared, or in what it differs, and how it can be run again.
+fn run(seed: u64) -> Result<bool, String> {
+    let program = Program::random(seed);
+    let difference = match side_by_side::run(&program) {
+        Ok(is_whole) => return Ok(is_whole),
+        Err(difference) => difference,
+    };
+    let program = program.shrunk(|program| side_by_side::run(program).is_err());
+    let shrunk = side_by_side::run(&program).expect_err("it failed before");
+    Err(format!("MODEL_SEED={seed}: {difference}\n\nshrunk: {shrunk}\n\n{program}"))
+}
+
+#[test]
+fn real_trees_do_what_the_reference_says() {
+    be_silent();
+    let (first, count) = (setting("MODEL_SEED", 0), setting("MODEL_PROGRAMS", PROGRAMS));
+    let most = setting("MODEL_FAILURES", 1) as usize;
+    let next = AtomicU64::new(first);
+    let (failures, whole) = (Mutex::new(Vec::new()), AtomicU64::new(0));
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed - first >= count || failures.lock().expect("no panic").len() >= most {
+                return;
+            }
+            match run(seed) {
+                Ok(true) => drop(whole.fetch_add(1, Ordering::Relaxed)),
+                Ok(false) => {}
+                Err(failure) => failures.lock().expect("no panic").push(failure),
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    let _default = panic::take_hook();
+    let failures = failures.into_inner().expect("no panic");
+    assert!(failures.is_empty(), "{}", failures.join("\n----\n"));
+    let whole = whole.into_inner();
+    assert!(
+        whole > count * 99 / 100,
+        "only {whole} of {count} programs could be compared to their end"
+    );
+}

@@ -1,0 +1,222 @@
+//! How incarnations end, and what that means.
+
+use actix_supervisor::{AutoShutdown, RestartPolicy};
+
+use super::world::{At, Cause, Exit, Mode, Then, Wait, Why, World};
+use crate::program::{Name, What};
+
+impl World {
+    pub fn exited(&mut self, name: Name, exit: Exit) {
+        let kid = self.kid(name);
+        let (parent, at) = (kid.parent, kid.at);
+        match at {
+            At::Stopping(then) => self.ended_as_told(name, then, exit),
+            At::Starting | At::Running if self.is_stopping(parent) => {
+                self.ended_during_the_stop(name, exit);
+            }
+            At::Starting | At::Running => self.ended_by_itself(name, exit),
+            At::Down(_) => unreachable!("{name} has no incarnation that could end"),
+        }
+        self.go_on(parent);
+    }
+
+    /// The contract does not say how long an end takes, if it takes no time: two that are unlike, at one instant, may come in
+    /// any order.
+    pub fn note_end(&mut self, name: Name, exit: &Exit) {
+        let (now, kid) = (self.now, &self.kids[&name]);
+        let (parent, how) = (kid.parent, format!("{exit:?} {:?} {:?}", kid.at, kid.what));
+        let boss = self.boss(parent);
+        boss.ends.retain(|(at, ..)| *at == now);
+        let is_unlike = |(_, other, end): &(u64, Name, String)| *other != name && *end != how;
+        let is_ambiguous = boss.ends.iter().any(is_unlike);
+        boss.ends.push((now, name, how));
+        self.is_ambiguous |= is_ambiguous;
+    }
+
+    /// "A failure of a child that has been removed, or is being stopped on request, counts for nothing."
+    fn ended_as_told(&mut self, name: Name, then: Then, exit: Exit) {
+        let parent = self.kids[&name].parent;
+        match then {
+            Then::FailKilled => self.failed(name, "killed".to_owned()),
+            Then::FailStartTimeout => {
+                let limit = self.kids[&name].terms.start_timeout.expect("it had one");
+                let limit = std::time::Duration::from_millis(limit);
+                self.failed(name, format!("not ready within {limit:?}"));
+            }
+            Then::Restart
+            | Then::Terminate
+            | Then::Remove
+            | Then::Group
+            | Then::SupervisorStops => {
+                // That it was killed is known.
+                match exit {
+                    Exit::Failed(failure) | Exit::TerminateTree(failure) if failure != "killed" => {
+                        self.tell(parent, Some(name), format!("ChildStopped, {failure}"));
+                    }
+                    _ => self.tell(parent, Some(name), "ChildStopped"),
+                }
+                self.forgets_its_failures_if_healthy(name);
+                self.stopped_for(name, then);
+            }
+        }
+        if self.kids.contains_key(&name) {
+            self.answer(name, Wait::Stopped, "Ok");
+        }
+    }
+
+    fn stopped_for(&mut self, name: Name, then: Then) {
+        let kid = self.kid(name);
+        let parent = kid.parent;
+        match then {
+            Then::Restart => {
+                self.start(name);
+                self.answer(name, Wait::Started, "Ok");
+            }
+            Then::Terminate => kid.at = At::Down(Why::Terminated),
+            Then::Remove => {
+                self.answer(name, Wait::Stopped, "Ok");
+                self.ends(name, "Removed");
+            }
+            // "Temporary siblings swept down by a group restart do not come back."
+            Then::Group if kid.terms.policy == RestartPolicy::Temporary => {
+                self.interrupt(name);
+                self.answer(name, Wait::Stopped, "Ok");
+                self.ends(name, "WithGroup");
+            }
+            Then::Group if self.bosses[&parent].to_start.contains(&name) => {
+                self.kid(name).at = At::Down(Why::Turn);
+            }
+            Then::Group => self.come_back(name),
+            Then::SupervisorStops => self.goes_with_its_supervisor(name),
+            Then::FailKilled | Then::FailStartTimeout => unreachable!("a failure"),
+        }
+    }
+
+    /// It would have been asked to stop in its turn.
+    fn ended_during_the_stop(&mut self, name: Name, exit: Exit) {
+        let kid = self.kid(name);
+        let parent = kid.parent;
+        let (policy, on_trial) = (kid.terms.policy, kid.on_trial);
+        match exit {
+            Exit::Failed(failure) | Exit::TerminateTree(failure) => {
+                self.tell_failure(name, &failure, false);
+                if policy == RestartPolicy::Temporary && !on_trial {
+                    self.ends(name, &format!("Failed: {failure}"));
+                } else {
+                    self.goes_with_its_supervisor(name);
+                }
+            }
+            Exit::Stopped if policy != RestartPolicy::Permanent && !on_trial => {
+                self.ends(name, "Stopped");
+            }
+            Exit::Finished if !on_trial => self.ends(name, "Finished"),
+            Exit::Stopped | Exit::Finished => {
+                self.tell(parent, Some(name), "ChildStopped");
+                self.goes_with_its_supervisor(name);
+            }
+        }
+    }
+
+    /// The table "What ends an incarnation, and what it means".
+    fn ended_by_itself(&mut self, name: Name, exit: Exit) {
+        let kid = self.kid(name);
+        let parent = kid.parent;
+        match exit {
+            Exit::Failed(failure) => self.failed(name, failure),
+            Exit::Stopped if kid.terms.policy == RestartPolicy::Permanent => {
+                self.failed(name, "stopped by itself".to_owned());
+            }
+            Exit::Stopped => self.ends_by_itself(name, "Stopped"),
+            Exit::Finished => self.ends_by_itself(name, "Finished"),
+            Exit::TerminateTree(failure) => {
+                self.tell_failure(name, &failure, false);
+                self.ends(name, &format!("Failed: {failure}"));
+                self.stop_supervisor(parent, Cause::TerminateTree(failure));
+            }
+        }
+    }
+
+    /// "`Ends` removes the child from the supervisor: it is no longer listed, its mailbox closes, and it does not come back."
+    pub fn ends(&mut self, name: Name, why: &str) {
+        let parent = self.kids[&name].parent;
+        self.tell(parent, Some(name), format!("ChildEnded: {why}"));
+        let boss = self.boss(parent);
+        for list in [&mut boss.children, &mut boss.declared, &mut boss.queue] {
+            list.retain(|&other| other != name);
+        }
+        self.is_gone(name);
+    }
+
+    /// "Significant: OTP's meanings": one that ends by itself may end its supervisor.
+    pub fn ends_by_itself(&mut self, name: Name, why: &str) {
+        let kid = &self.kids[&name];
+        let parent = kid.parent;
+        let is_significant = kid.terms.significant && !kid.on_trial;
+        self.ends(name, why);
+        let boss = &self.bosses[&parent];
+        let mut others = boss.children.iter().map(|other| &self.kids[other]);
+        let is_last = !others.any(|other| {
+            let is_leaving = matches!(
+                other.at,
+                At::Stopping(Then::Remove | Then::Terminate) | At::Down(Why::Terminated)
+            );
+            other.terms.significant && !other.on_trial && !is_leaving
+        });
+        let ends_it = match boss.settings.auto_shutdown {
+            AutoShutdown::Never => false,
+            AutoShutdown::AnySignificant => is_significant,
+            AutoShutdown::AllSignificant => is_significant && is_last,
+        };
+        if ends_it {
+            self.stop_supervisor(parent, Cause::Order);
+        }
+    }
+
+    /// Its supervisor stops, and it is down. "Declared children start again, with the same addresses; children added while
+    /// it ran are gone, as in OTP, and so are their addresses."
+    pub fn goes_with_its_supervisor(&mut self, name: Name) {
+        let kid = self.kid(name);
+        let (parent, declared) = (kid.parent, kid.declared);
+        kid.at = At::Down(Why::Supervisor);
+        self.answer(name, Wait::Stopped, "Ok");
+        self.boss(parent).children.retain(|&other| other != name);
+        self.boss(parent).queue.retain(|&other| other != name);
+        if !declared || parent == Name::ROOT {
+            if parent != Name::ROOT {
+                self.tell(parent, Some(name), "ChildEnded: WithSupervisor");
+            }
+            self.is_gone(name);
+        }
+    }
+
+    /// Nobody will answer any more, here and below.
+    fn is_gone(&mut self, name: Name) {
+        let Some(kid) = self.kids.remove(&name) else { return };
+        for (asker, _) in kid.mailbox {
+            self.say(&asker, "closed");
+        }
+        for (wait, asker) in kid.waiting {
+            match wait {
+                // "If its first start fails it is not kept: `AddError::Start(Failure)`."
+                Wait::Ready => {
+                    let failure = kid.last_failure.as_deref().unwrap_or("stopped by itself");
+                    self.say(&asker, &format!("Start({failure})"));
+                }
+                Wait::Started | Wait::Stopped => self.say(&asker, "Stopping"),
+            }
+        }
+        if let What::Supervisor(..) = kid.what {
+            let mut boss = self.bosses.remove(&name).expect("it is one");
+            for (asker, step) in boss.mailbox.drain(..) {
+                self.refuse(&asker, &step, "closed");
+            }
+            for child in boss.declared {
+                self.is_gone(child);
+            }
+        }
+    }
+
+    pub fn is_stopping(&self, supervisor: Name) -> bool {
+        matches!(self.bosses[&supervisor].mode, Mode::Stopping(_) | Mode::Down)
+    }
+}

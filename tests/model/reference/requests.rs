@@ -1,0 +1,252 @@
+//! What a supervisor is asked.
+
+use super::world::{Asker, At, Cause, Happening, Mode, Then, Wait, Why, World};
+use crate::program::{Child, Name, Request, Step, What};
+
+impl World {
+    /// Does what a step says. Answers are labelled with it.
+    pub fn take(&mut self, index: usize, step: &Step) {
+        let asker = |what: String| format!("{index}. {what}");
+        match step {
+            Step::Pass(_) => {}
+            Step::Send(messages) => {
+                for (number, (_, to, word)) in messages.iter().enumerate() {
+                    self.message(asker(format!("{number} {to} {word:?}")), *to, *word);
+                }
+            }
+            Step::Add { to, .. }
+            | Step::Ask { to, .. }
+            | Step::Replace { to, .. }
+            | Step::Resume(to)
+            | Step::Stop(to)
+            | Step::Join(to) => self.request(*to, asker(label(step)), step.clone()),
+        }
+    }
+
+    fn request(&mut self, to: Name, asker: Asker, step: Step) {
+        if let Step::Add { child, .. } = &step {
+            self.is_offered(child);
+        }
+        match self.bosses.get_mut(&to) {
+            None => self.refuse(&asker, &step, "closed"),
+            Some(boss) if boss.has_ended => self.refuse(&asker, &step, "closed"),
+            // "Requests sent to its address wait in its kept mailbox like any message."
+            Some(boss) if boss.mode == Mode::Down => {
+                boss.mailbox.push_back((asker, step));
+                self.reject_where_down();
+            }
+            Some(_) => self.soon(Happening::Handle(to, asker, step)),
+        }
+    }
+
+    pub fn handle(&mut self, to: Name, asker: Asker, step: Step) {
+        // It may have ended since.
+        if self.bosses.get(&to).is_none_or(|boss| boss.has_ended || boss.mode == Mode::Down) {
+            return self.request(to, asker, step);
+        }
+        match step {
+            Step::Add { wait, ref child, .. } => match self.is_full(to) {
+                _ if self.is_stopping(to) => self.refuse(&asker, &step, "Stopping"),
+                true => self.refuse(&asker, &step, "TooManyChildren"),
+                false => self.add(to, asker, child, wait),
+            },
+            Step::Ask { about, request, .. } => self.ask_about(to, asker, about, request),
+            Step::Replace { child, .. } => self.replace(to, asker, &child),
+            Step::Resume(_) => {
+                if let Mode::Paused { .. } = self.bosses[&to].mode {
+                    self.leave_pause(to);
+                }
+                self.say(&asker, "Ok");
+            }
+            Step::Stop(_) => {
+                self.boss(to).stops.push(asker);
+                self.stop_supervisor(to, Cause::Order);
+            }
+            Step::Join(_) => self.boss(to).joins.push(asker),
+            Step::Send(_) | Step::Pass(_) => unreachable!("no request"),
+        }
+    }
+
+    fn is_full(&self, to: Name) -> bool {
+        let listed = self.listed(to).len();
+        self.bosses[&to].settings.max_children.is_some_and(|most| listed >= most)
+    }
+
+    /// "`ChildSpec::addr`: valid from here on, before the start."
+    fn is_offered(&mut self, child: &Child) {
+        self.limbo.entry(child.name).or_default();
+        if let What::Supervisor(_, children) = &child.what {
+            children.iter().for_each(|child| self.is_offered(child));
+        }
+    }
+
+    /// The request comes to nothing, and so does the child of an `Add`.
+    pub fn refuse(&mut self, asker: &str, step: &Step, why: &str) {
+        self.say(asker, why);
+        if let Step::Add { child, .. } = step {
+            self.is_refused(child);
+        }
+    }
+
+    fn is_refused(&mut self, child: &Child) {
+        for (asker, _) in self.limbo.remove(&child.name).unwrap_or_default() {
+            self.say(&asker, "closed");
+        }
+        if let What::Supervisor(_, children) = &child.what {
+            children.iter().for_each(|child| self.is_refused(child));
+        }
+    }
+
+    fn add(&mut self, to: Name, asker: Asker, child: &Child, wait: bool) {
+        self.take_on(to, child, false);
+        self.boss(to).children.push(child.name);
+        if wait {
+            let kid = self.kid(child.name);
+            kid.on_trial = true;
+            kid.waiting.push((Wait::Ready, asker.clone()));
+        }
+        // "A child added during a pause starts at once."
+        self.start(child.name);
+        if !wait {
+            self.say(&asker, "Ok");
+        }
+        self.go_on(to);
+    }
+
+    /// What is wrong with a request about this child, if anything is.
+    fn refused(&self, to: Name, about: Name) -> Option<&'static str> {
+        match self.kids.get(&about) {
+            _ if self.parents.get(&about) != Some(&to) => Some("WrongSupervisor"),
+            _ if self.is_stopping(to) => Some("Stopping"),
+            None => Some("NotFound"),
+            Some(kid) if kid.at == At::Stopping(Then::Remove) => Some("NotFound"),
+            Some(_) => None,
+        }
+    }
+
+    fn ask_about(&mut self, to: Name, asker: Asker, about: Name, request: Request) {
+        if let Some(refused) = self.refused(to, about) {
+            return self.say(&asker, refused);
+        }
+        let at = self.kids[&about].at;
+        match (request, at) {
+            // "Also out of a backoff, a pause (this child alone) or a `Terminate`; no failure."
+            (Request::Restart, At::Down(_)) => {
+                self.start(about);
+                self.say(&asker, "Ok");
+            }
+            (Request::Restart, _) => {
+                self.wait(about, Wait::Started, asker);
+                self.stop_for(about, Then::Restart);
+            }
+            (Request::Terminate, At::Down(why)) => {
+                self.interrupt(about);
+                self.boss(to).queue.retain(|&queued| queued != about);
+                self.kid(about).at = At::Down(Why::Terminated);
+                if why != Why::Terminated {
+                    self.tell(to, Some(about), "ChildStopped");
+                }
+                self.say(&asker, "Ok");
+            }
+            (Request::Terminate, _) => {
+                self.interrupt(about);
+                self.wait(about, Wait::Stopped, asker);
+                self.stop_for(about, Then::Terminate);
+            }
+            // "Without an incarnation: `Ok`, changes nothing."
+            (Request::Kill, At::Down(_)) => self.say(&asker, "Ok"),
+            (Request::Kill, At::Starting | At::Running) => {
+                self.wait(about, Wait::Stopped, asker);
+                self.kill(about, Then::FailKilled);
+            }
+            (Request::Kill, At::Stopping(then)) => {
+                self.wait(about, Wait::Stopped, asker);
+                self.kill(about, then);
+            }
+            (Request::Remove | Request::RemoveAndWait { .. }, At::Down(_)) => {
+                self.interrupt(about);
+                self.say(&asker, "Ok");
+                self.ends(about, "Removed");
+            }
+            (Request::Remove, _) => {
+                self.interrupt(about);
+                self.say(&asker, "Ok");
+                self.stop_for(about, Then::Remove);
+            }
+            (Request::RemoveAndWait { timeout }, _) => {
+                self.interrupt(about);
+                if let Some(timeout) = timeout {
+                    let until = self.now + timeout;
+                    self.at(until, Happening::AskerGivesUp(about, asker.clone()));
+                }
+                self.wait(about, Wait::Stopped, asker);
+                self.stop_for(about, Then::Remove);
+            }
+        }
+        self.go_on(to);
+    }
+
+    fn replace(&mut self, to: Name, asker: Asker, child: &Child) {
+        if let Some(refused) = self.refused(to, child.name) {
+            return self.say(&asker, refused);
+        }
+        let terms = child.terms.under(&self.bosses[&to].settings);
+        let kid = self.kid(child.name);
+        kid.terms = terms;
+        kid.what = child.what.clone();
+        match kid.at {
+            // "If it is down, it stays so until it would have been started anyway."
+            At::Down(_) => self.say(&asker, "Ok"),
+            At::Stopping(then) if then != Then::Restart => self.say(&asker, "Ok"),
+            At::Starting | At::Running | At::Stopping(_) => {
+                self.wait(child.name, Wait::Started, asker);
+                self.stop_for(child.name, Then::Restart);
+            }
+        }
+        self.go_on(to);
+    }
+
+    fn wait(&mut self, name: Name, wait: Wait, asker: Asker) {
+        self.kid(name).waiting.push((wait, asker));
+    }
+
+    /// Whoever wanted to see it up will not.
+    pub fn interrupt(&mut self, name: Name) {
+        self.answer(name, Wait::Ready, "Interrupted");
+        self.answer(name, Wait::Started, "Stopping");
+        self.kid(name).on_trial = false;
+    }
+
+    /// It is asked once; a later request says what follows.
+    fn stop_for(&mut self, name: Name, then: Then) {
+        match self.kids[&name].at {
+            At::Stopping(_) => self.kid(name).at = At::Stopping(then),
+            At::Starting | At::Running | At::Down(_) => self.ask(name, then),
+        }
+    }
+
+    pub fn asker_gives_up(&mut self, name: Name, asker: &str) {
+        let Some(kid) = self.kids.get_mut(&name) else { return };
+        let before = kid.waiting.len();
+        kid.waiting.retain(|(_, other)| other != asker);
+        if kid.waiting.len() < before {
+            self.say(asker, "Timeout");
+        }
+    }
+}
+
+/// What an answer to this step is called.
+pub fn label(step: &Step) -> String {
+    match step {
+        Step::Add { wait, child, .. } => {
+            format!("{} {}", if *wait { "AddAndWait" } else { "Add" }, child.name)
+        }
+        Step::Ask { about, request, .. } => format!("{request:?} {about}"),
+        Step::Replace { child, .. } => format!("Replace {}", child.name),
+        Step::Resume(to) => format!("Resume {to}"),
+        Step::Stop(to) => format!("Stop {to}"),
+        Step::Join(to) => format!("Join {to}"),
+        Step::Send(_) => "Send".to_owned(),
+        Step::Pass(_) => "Pass".to_owned(),
+    }
+}

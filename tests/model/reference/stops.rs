@@ -1,0 +1,151 @@
+//! How one child is stopped, and how all of them are.
+
+use actix_supervisor::{Shutdown, ShutdownOrder};
+
+use super::world::{At, Cause, Exit, Happening, Mode, Then, Wait, World};
+use crate::program::Name;
+
+impl World {
+    /// "`Shutdown::Kill` drops at once; `Shutdown::Infinite` waits." "The limit runs from the request."
+    pub fn ask(&mut self, name: Name, then: Then) {
+        let (now, number, shutdown) = (self.now, self.next_number(), self.shutdown(name));
+        // How far a start gets in no time is not said.
+        self.is_ambiguous |= self.kids[&name].started_at == now;
+        if shutdown == Shutdown::Kill {
+            return self.kill(name, then);
+        }
+        let kid = self.kid(name);
+        kid.at = At::Stopping(then);
+        kid.stop_number = number;
+        let life = kid.starts;
+        if let Shutdown::Timeout(limit) = shutdown {
+            let limit = u64::try_from(limit.as_millis()).expect("not that long");
+            self.at(now + limit, Happening::StopLimit(name, life, number));
+        }
+        self.soon(Happening::Ask(name, life));
+    }
+
+    pub fn kill(&mut self, name: Name, then: Then) {
+        let (now, number) = (self.now, self.next_number());
+        let kid = self.kid(name);
+        let is_ambiguous = kid.started_at == now;
+        kid.at = At::Stopping(then);
+        kid.stop_number = number;
+        kid.is_killed = true;
+        let life = kid.starts;
+        self.is_ambiguous |= is_ambiguous;
+        self.soon(Happening::Kill(name, life));
+    }
+
+    /// "After it an actor or async service is dropped (that always works), and a `StopTimeout` event says so."
+    pub fn lose_patience(&mut self, name: Name, number: u64) {
+        let kid = self.kid(name);
+        if let At::Stopping(then) = kid.at
+            && kid.stop_number == number
+        {
+            let parent = kid.parent;
+            self.tell(parent, Some(name), "StopTimeout");
+            self.kill(name, then);
+        }
+    }
+
+    pub fn stop_supervisor(&mut self, supervisor: Name, cause: Cause) {
+        if self.is_stopping(supervisor) {
+            return;
+        }
+        self.boss(supervisor).mode = Mode::Stopping(cause);
+        self.only_what_is_up_stays(supervisor);
+        if self.bosses[&supervisor].settings.order == ShutdownOrder::Concurrent {
+            for name in self.bosses[&supervisor].children.clone().into_iter().rev() {
+                if let At::Starting | At::Running = self.kids[&name].at {
+                    self.ask(name, Then::SupervisorStops);
+                }
+            }
+        }
+        self.go_on(supervisor);
+    }
+
+    /// "To kill a supervisor is to tell it to kill all that is below it: it has ended when they have."
+    pub fn kill_supervisor(&mut self, supervisor: Name) {
+        self.boss(supervisor).mode = Mode::Stopping(Cause::Killed);
+        self.only_what_is_up_stays(supervisor);
+        for name in self.bosses[&supervisor].children.clone().into_iter().rev() {
+            let then = match self.kids[&name].at {
+                At::Stopping(then) => then,
+                At::Starting | At::Running | At::Down(_) => Then::SupervisorStops,
+            };
+            self.kill(name, then);
+        }
+        self.go_on(supervisor);
+    }
+
+    /// "`Stop` during a pause works at once; a child that is being removed is waited for, within its limit."
+    fn only_what_is_up_stays(&mut self, supervisor: Name) {
+        for name in self.bosses[&supervisor].children.clone() {
+            self.answer(name, Wait::Ready, "Stopping");
+            self.answer(name, Wait::Started, "Stopping");
+            match self.kids[&name].at {
+                At::Down(_) => self.goes_with_its_supervisor(name),
+                At::Starting | At::Running | At::Stopping(Then::Remove) => {}
+                At::Stopping(_) => self.kid(name).at = At::Stopping(Then::SupervisorStops),
+            }
+        }
+    }
+
+    /// "`Reverse`: one after the other, last started first."
+    pub fn go_on_stopping(&mut self, supervisor: Name) {
+        let Mode::Stopping(cause) = &self.bosses[&supervisor].mode else { return };
+        let cause = cause.clone();
+        match self.bosses[&supervisor].children.last() {
+            None => self.supervisor_has_stopped(supervisor, cause),
+            Some(&name) => {
+                if let At::Starting | At::Running = self.kids[&name].at {
+                    self.ask(name, Then::SupervisorStops);
+                }
+            }
+        }
+    }
+
+    fn supervisor_has_stopped(&mut self, supervisor: Name, cause: Cause) {
+        let failure = match &cause {
+            Cause::Order => None,
+            Cause::Killed => Some("killed".to_owned()),
+            Cause::Failed(failure) | Cause::TerminateTree(failure) => Some(failure.clone()),
+        };
+        match &failure {
+            None => self.tell(supervisor, None, "SupervisorStopped"),
+            Some(failure) => self.tell(supervisor, None, format!("SupervisorStopped, {failure}")),
+        }
+        let boss = self.boss(supervisor);
+        boss.mode = Mode::Down;
+        let propagates = boss.settings.propagate;
+        let (stops, joins) = (std::mem::take(&mut boss.stops), std::mem::take(&mut boss.joins));
+        for asker in stops {
+            self.say(&asker, "clean");
+        }
+        for asker in joins {
+            match &failure {
+                None => self.say(&asker, "clean"),
+                Some(failure) => self.say(&asker, failure),
+            }
+        }
+        let exit = match cause {
+            Cause::Order => Exit::Stopped,
+            Cause::Killed => Exit::Failed("killed".to_owned()),
+            Cause::Failed(failure) => Exit::Failed(failure),
+            Cause::TerminateTree(failure) if propagates => Exit::TerminateTree(failure),
+            // "That supervisor just ends and is not restarted."
+            Cause::TerminateTree(_) => Exit::Finished,
+        };
+        match self.kids.get(&supervisor) {
+            Some(kid) => {
+                let life = kid.starts;
+                if let Exit::Failed(_) | Exit::TerminateTree(_) = exit {
+                    self.note_end(supervisor, &exit);
+                }
+                self.soon(Happening::Exited(supervisor, life, exit));
+            }
+            None => self.boss(supervisor).has_ended = true,
+        }
+    }
+}

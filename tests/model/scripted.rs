@@ -1,0 +1,231 @@
+//! Real actors and services that do what a script says.
+
+use std::{
+    collections::BTreeMap,
+    future,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use actix::{fut::wrap_future, prelude::*};
+use actix_supervisor::{CancellationToken, ChildSpec, Exit, ServiceActor, SupervisedContext};
+use tokio::time::sleep;
+
+use crate::program::{How, Millis, Name, Script, Start, Stopping, Word};
+
+pub fn millis(time: Millis) -> Duration {
+    Duration::from_millis(time)
+}
+
+/// What all of a program's children share.
+#[derive(Clone, Default)]
+pub struct Stage(Arc<Mutex<Notes>>);
+
+#[derive(Default)]
+pub struct Notes {
+    /// How often the factory of each was called, and how many of its incarnations there are.
+    lives: BTreeMap<Name, u64>,
+    alive: BTreeMap<Name, u64>,
+    pub handled: BTreeMap<Name, Vec<String>>,
+    pub answers: Vec<String>,
+    /// What must never be.
+    pub faults: Vec<String>,
+}
+
+impl Stage {
+    pub fn with<T>(&self, with: impl FnOnce(&mut Notes) -> T) -> T {
+        with(&mut self.0.lock().expect("no panic while noting"))
+    }
+
+    /// The factory of this one is called.
+    fn enters(&self, name: Name) -> u64 {
+        self.with(|notes| {
+            if notes.alive.get(&name).is_some_and(|&alive| alive > 0) {
+                notes.faults.push(format!("{name} is made while its last incarnation is there"));
+            }
+            let life = notes.lives.entry(name).or_default();
+            *life += 1;
+            *life
+        })
+    }
+}
+
+/// Is there while an incarnation is.
+struct Presence(Name, Stage);
+
+impl Presence {
+    fn new(name: Name, stage: &Stage) -> Self {
+        stage.with(|notes| *notes.alive.entry(name).or_default() += 1);
+        Self(name, stage.clone())
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.1.with(|notes| *notes.alive.entry(self.0).or_default() -= 1);
+    }
+}
+
+pub struct Scripted {
+    life: u64,
+    start: Start,
+    script: Arc<Script>,
+    /// It stops of its own accord, which no script refuses.
+    willing: bool,
+    presence: Presence,
+}
+
+fn nth(script: &Script, life: u64) -> Start {
+    let index = usize::try_from(life - 1).expect("not that many");
+    script.starts.get(index).copied().unwrap_or(Start::WithoutAdo)
+}
+
+impl Scripted {
+    pub fn spec(name: Name, script: &Script, stage: &Stage) -> ChildSpec<Self> {
+        let (script, stage) = (Arc::new(script.clone()), stage.clone());
+        ChildSpec::try_actor(name.to_string(), move |_ctx| {
+            let life = stage.enters(name);
+            let start = nth(&script, life);
+            match start {
+                Start::FactoryPanics => panic!("told to panic"),
+                Start::FactoryErrs => Err("told to fail"),
+                Start::WithoutAdo | Start::Takes(_) | Start::Hangs | Start::Ends(_) => Ok(Self {
+                    life,
+                    start,
+                    script: script.clone(),
+                    willing: false,
+                    presence: Presence::new(name, &stage),
+                }),
+            }
+        })
+        // Who waits for a place in a mailbox may be overtaken.
+        .mailbox_capacity(0)
+    }
+
+    fn does(&mut self, how: How, ctx: &mut Context<Self>) {
+        match how {
+            How::Panics => panic!("told to panic"),
+            How::Fails => ctx.fail("told to fail"),
+            How::Stops => {
+                self.willing = true;
+                ctx.stop();
+            }
+            How::Finishes => {
+                self.willing = true;
+                ctx.finish();
+            }
+            How::EndsTheTree => ctx.terminate_tree("told to end it all"),
+        }
+    }
+}
+
+impl Actor for Scripted {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        match self.start {
+            Start::Takes(time) => drop(ctx.wait(wrap_future(sleep(millis(time))))),
+            Start::Hangs => drop(ctx.wait(wrap_future(future::pending()))),
+            Start::Ends(how) => return self.does(how, ctx),
+            Start::WithoutAdo | Start::FactoryPanics | Start::FactoryErrs => {}
+        }
+        if let Some((time, how)) = self.script.life {
+            ctx.run_later(millis(time), move |this, ctx| this.does(how, ctx));
+        }
+    }
+
+    fn stopping(&mut self, ctx: &mut Self::Context) -> Running {
+        if self.willing {
+            return Running::Stop;
+        }
+        match self.script.stopping {
+            Stopping::Obeys => Running::Stop,
+            Stopping::Takes(time) => {
+                ctx.run_later(millis(time), |this, ctx| {
+                    this.willing = true;
+                    ctx.stop();
+                });
+                Running::Continue
+            }
+            Stopping::Refuses => Running::Continue,
+            Stopping::Panics => panic!("told to panic"),
+        }
+    }
+}
+
+/// Says a word. Answers with the number of the incarnation.
+#[derive(Message)]
+#[rtype(result = "u64")]
+pub struct Say(pub String, pub Word);
+
+impl Handler<Say> for Scripted {
+    type Result = u64;
+
+    fn handle(&mut self, Say(label, word): Say, ctx: &mut Self::Context) -> u64 {
+        let Presence(name, stage) = &self.presence;
+        let handled = format!("{label} in life {}", self.life);
+        stage.with(|notes| notes.handled.entry(*name).or_default().push(handled));
+        match word {
+            Word::Hello => {}
+            Word::Do(how) => self.does(how, ctx),
+            Word::Wait(time) => drop(ctx.wait(wrap_future(sleep(millis(time))))),
+            Word::WaitForEver => drop(ctx.wait(wrap_future(future::pending()))),
+            Word::Later(time, how) => {
+                ctx.run_later(millis(time), move |this, ctx| this.does(how, ctx));
+            }
+        }
+        self.life
+    }
+}
+
+fn exit(how: How) -> Exit {
+    match how {
+        How::Panics => panic!("told to panic"),
+        How::Fails => Exit::Failed("told to fail".into()),
+        How::Stops => Exit::Normal,
+        How::Finishes => Exit::DoNotRestart,
+        How::EndsTheTree => Exit::TerminateTree("told to end it all".into()),
+    }
+}
+
+/// A service by the same script, as far as that concerns one.
+pub fn service(name: Name, script: &Script, stage: &Stage) -> ChildSpec<ServiceActor> {
+    let (script, stage) = (script.clone(), stage.clone());
+    ChildSpec::service(name.to_string(), move |stop| {
+        let life = stage.enters(name);
+        let start = nth(&script, life);
+        if start == Start::FactoryPanics {
+            panic!("told to panic");
+        }
+        serve(script.clone(), start, stop, Presence::new(name, &stage))
+    })
+}
+
+async fn serve(script: Script, start: Start, stop: CancellationToken, _is_there: Presence) -> Exit {
+    match start {
+        Start::FactoryErrs => return exit(How::Fails),
+        Start::Ends(how) => return exit(how),
+        Start::WithoutAdo | Start::Takes(_) | Start::Hangs | Start::FactoryPanics => {}
+    }
+    let life = async {
+        match script.life {
+            Some((time, how)) => {
+                sleep(millis(time)).await;
+                how
+            }
+            None => future::pending().await,
+        }
+    };
+    match stop.run_until_cancelled(life).await {
+        Some(how) => exit(how),
+        None => match script.stopping {
+            Stopping::Obeys => Exit::Normal,
+            Stopping::Takes(time) => {
+                sleep(millis(time)).await;
+                Exit::Normal
+            }
+            Stopping::Refuses => future::pending().await,
+            Stopping::Panics => exit(How::Panics),
+        },
+    }
+}

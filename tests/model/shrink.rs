@@ -1,0 +1,132 @@
+//! A failing program, with as little in it as is needed to fail.
+
+use crate::program::{Child, Program, SCRIPT, SETTINGS, Step, TERMS, What};
+
+impl Program {
+    /// Leaves out one thing after the other, for as long as that helps.
+    pub fn shrunk(mut self, fails: impl Fn(&Self) -> bool) -> Self {
+        loop {
+            let Some(less) = self.lesser().into_iter().find(|less| fails(less)) else {
+                return self;
+            };
+            self = less;
+        }
+    }
+
+    fn lesser(&self) -> Vec<Self> {
+        let mut lesser = Vec::new();
+        let count = self.steps.len();
+        let mut size = count;
+        while size > 0 {
+            for from in (0..count).step_by(size) {
+                let mut less = self.clone();
+                less.steps.drain(from..(from + size).min(count));
+                lesser.push(less);
+            }
+            size /= 2;
+        }
+        for children in fewer(&self.children) {
+            lesser.push(Self { children, ..self.clone() });
+        }
+        if self.root != SETTINGS {
+            lesser.push(Self { root: SETTINGS, ..self.clone() });
+        }
+        for (index, step) in self.steps.iter().enumerate() {
+            for simpler in simpler_steps(step) {
+                let mut less = self.clone();
+                less.steps[index] = simpler;
+                lesser.push(less);
+            }
+        }
+        lesser
+    }
+}
+
+/// Without one of them, or with a simpler one.
+fn fewer(children: &[Child]) -> Vec<Vec<Child>> {
+    let mut fewer = Vec::new();
+    for index in 0..children.len() {
+        let mut less = children.to_vec();
+        less.remove(index);
+        fewer.push(less);
+    }
+    for (index, child) in children.iter().enumerate() {
+        for simpler in simpler(child) {
+            let mut less = children.to_vec();
+            less[index] = simpler;
+            fewer.push(less);
+        }
+    }
+    fewer
+}
+
+fn simpler(child: &Child) -> Vec<Child> {
+    let mut simpler = Vec::new();
+    if child.terms != TERMS {
+        simpler.push(Child { terms: TERMS, ..child.clone() });
+        for terms in [
+            crate::program::Terms { policy: TERMS.policy, ..child.terms },
+            crate::program::Terms { shutdown: TERMS.shutdown, ..child.terms },
+            crate::program::Terms { drain: TERMS.drain, ..child.terms },
+            crate::program::Terms { start_timeout: TERMS.start_timeout, ..child.terms },
+            crate::program::Terms { delays: TERMS.delays, reset_after: None, ..child.terms },
+            crate::program::Terms { give_up_after: TERMS.give_up_after, ..child.terms },
+            crate::program::Terms { rule: TERMS.rule, ..child.terms },
+            crate::program::Terms { while_down: TERMS.while_down, ..child.terms },
+            crate::program::Terms { significant: TERMS.significant, ..child.terms },
+        ] {
+            if terms != child.terms {
+                simpler.push(Child { terms, ..child.clone() });
+            }
+        }
+    }
+    match &child.what {
+        What::Actor(script) | What::Service(script) => {
+            let is_actor = matches!(child.what, What::Actor(_));
+            for script in [
+                SCRIPT,
+                crate::program::Script { starts: Vec::new(), ..script.clone() },
+                crate::program::Script { life: None, ..script.clone() },
+                crate::program::Script { stopping: SCRIPT.stopping, ..script.clone() },
+            ]
+            .into_iter()
+            .filter(|simple| simple != script)
+            {
+                let what = if is_actor { What::Actor(script) } else { What::Service(script) };
+                simpler.push(Child { what, ..child.clone() });
+            }
+        }
+        What::Supervisor(settings, children) => {
+            if *settings != SETTINGS {
+                let what = What::Supervisor(SETTINGS, children.clone());
+                simpler.push(Child { what, ..child.clone() });
+            }
+            for children in fewer(children) {
+                let what = What::Supervisor(*settings, children);
+                simpler.push(Child { what, ..child.clone() });
+            }
+        }
+    }
+    simpler
+}
+
+fn simpler_steps(step: &Step) -> Vec<Step> {
+    match step {
+        Step::Send(messages) if messages.len() > 1 => (0..messages.len())
+            .map(|index| {
+                let mut less = messages.clone();
+                less.remove(index);
+                Step::Send(less)
+            })
+            .collect(),
+        Step::Add { to, wait, child } => {
+            let add = |child| Step::Add { to: *to, wait: *wait, child };
+            simpler(child).into_iter().map(add).collect()
+        }
+        Step::Replace { to, child } => {
+            let replace = |child| Step::Replace { to: *to, child };
+            simpler(child).into_iter().map(replace).collect()
+        }
+        _ => Vec::new(),
+    }
+}
