@@ -99,7 +99,8 @@ impl World {
                 return;
             }
             if body.drains == Some(0) {
-                return self.body_stops(name);
+                self.body_stops(name);
+                continue;
             }
             let Some((asker, word)) = self.kid(name).mailbox.pop_front() else { break };
             if let Some(left) = &mut self.body(name).drains {
@@ -149,9 +150,10 @@ impl World {
             && body.waits == Some(number)
         {
             body.waits = None;
-            // Whether the next message or a timer that wanted its turn meanwhile is first is Actix's affair.
-            let has_due = !body.due.is_empty();
-            self.is_ambiguous |= has_due && !self.kids[&name].mailbox.is_empty();
+            // Which is first of the next message and the timers that wanted their turn meanwhile is Actix's affair.
+            let due = body.due.len();
+            let has_messages = !self.kids[&name].mailbox.is_empty();
+            self.is_ambiguous |= due > 1 || due > 0 && has_messages;
             self.soon(Happening::Ready(name, life));
             self.turn(name);
         }

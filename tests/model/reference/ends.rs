@@ -140,10 +140,8 @@ impl World {
     pub fn ends(&mut self, name: Name, why: &str) {
         let parent = self.kids[&name].parent;
         self.tell(parent, Some(name), format!("ChildEnded: {why}"));
-        let boss = self.boss(parent);
-        for list in [&mut boss.children, &mut boss.declared, &mut boss.queue] {
-            list.retain(|&other| other != name);
-        }
+        self.boss(parent).declared.retain(|&other| other != name);
+        self.leaves_lists(name);
         self.is_gone(name);
     }
 
@@ -179,13 +177,21 @@ impl World {
         let (parent, declared) = (kid.parent, kid.declared);
         kid.at = At::Down(Why::Supervisor);
         self.answer(name, Wait::Stopped, "Ok");
-        self.boss(parent).children.retain(|&other| other != name);
-        self.boss(parent).queue.retain(|&other| other != name);
+        self.leaves_lists(name);
         if !declared || parent == Name::ROOT {
             if parent != Name::ROOT {
                 self.tell(parent, Some(name), "ChildEnded: WithSupervisor");
             }
             self.is_gone(name);
+        }
+    }
+
+    fn leaves_lists(&mut self, name: Name) {
+        let parent = self.kids[&name].parent;
+        let boss = self.boss(parent);
+        let group = [&mut boss.to_stop, &mut boss.to_start];
+        for list in [&mut boss.children, &mut boss.queue].into_iter().chain(group) {
+            list.retain(|&other| other != name);
         }
     }
 

@@ -28,7 +28,10 @@ impl World {
             self.is_offered(child);
         }
         match self.bosses.get_mut(&to) {
-            None => self.refuse(&asker, &step, "closed"),
+            None => match self.limbo_requests.get_mut(&to) {
+                Some(mailbox) => mailbox.push_back((asker, step)),
+                None => self.refuse(&asker, &step, "closed"),
+            },
             Some(boss) if boss.has_ended => self.refuse(&asker, &step, "closed"),
             // "Requests sent to its address wait in its kept mailbox like any message."
             Some(boss) if boss.mode == Mode::Down => {
@@ -76,6 +79,7 @@ impl World {
     fn is_offered(&mut self, child: &Child) {
         self.limbo.entry(child.name).or_default();
         if let What::Supervisor(_, children) = &child.what {
+            self.limbo_requests.entry(child.name).or_default();
             children.iter().for_each(|child| self.is_offered(child));
         }
     }
@@ -91,6 +95,9 @@ impl World {
     fn is_refused(&mut self, child: &Child) {
         for (asker, _) in self.limbo.remove(&child.name).unwrap_or_default() {
             self.say(&asker, "closed");
+        }
+        for (asker, step) in self.limbo_requests.remove(&child.name).unwrap_or_default() {
+            self.refuse(&asker, &step, "closed");
         }
         if let What::Supervisor(_, children) = &child.what {
             children.iter().for_each(|child| self.is_refused(child));

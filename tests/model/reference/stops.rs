@@ -9,8 +9,7 @@ impl World {
     /// "`Shutdown::Kill` drops at once; `Shutdown::Infinite` waits." "The limit runs from the request."
     pub fn ask(&mut self, name: Name, then: Then) {
         let (now, number, shutdown) = (self.now, self.next_number(), self.shutdown(name));
-        // How far a start gets in no time is not said.
-        self.is_ambiguous |= self.kids[&name].started_at == now;
+        self.note_stop(name);
         if shutdown == Shutdown::Kill {
             return self.kill(name, then);
         }
@@ -25,15 +24,31 @@ impl World {
         self.soon(Happening::Ask(name, life));
     }
 
+    /// How far something gets in no time until it is stopped is not said.
+    fn note_stop(&mut self, name: Name) {
+        let now = self.now;
+        let is_starting = self.kids[&name].started_at == now;
+        self.is_ambiguous |= is_starting || self.is_busy_below(name);
+        self.kid(name).stopped_at = now;
+    }
+
+    fn is_busy_below(&self, supervisor: Name) -> bool {
+        let Some(boss) = self.bosses.get(&supervisor) else { return false };
+        let is_busy = |name: &Name| {
+            let kid = &self.kids[name];
+            kid.started_at == self.now || kid.stopped_at == self.now || self.is_busy_below(*name)
+        };
+        boss.ends.iter().any(|&(at, ..)| at == self.now) || boss.children.iter().any(is_busy)
+    }
+
     pub fn kill(&mut self, name: Name, then: Then) {
-        let (now, number) = (self.now, self.next_number());
+        self.note_stop(name);
+        let number = self.next_number();
         let kid = self.kid(name);
-        let is_ambiguous = kid.started_at == now;
         kid.at = At::Stopping(then);
         kid.stop_number = number;
         kid.is_killed = true;
         let life = kid.starts;
-        self.is_ambiguous |= is_ambiguous;
         self.soon(Happening::Kill(name, life));
     }
 

@@ -33,6 +33,8 @@ pub struct Kid {
     pub stop_number: u64,
     pub is_killed: bool,
     pub started_at: Millis,
+    /// When it was last asked to stop, or killed.
+    pub stopped_at: Millis,
     pub waiting: Vec<(Wait, Asker)>,
     pub body: Option<Body>,
     pub mailbox: VecDeque<(Asker, Word)>,
@@ -164,8 +166,9 @@ pub struct World {
     alarms: Vec<(Millis, Happening)>,
     /// Whose each child is or was.
     pub parents: BTreeMap<Name, Name>,
-    /// Messages to children that no supervisor has yet.
+    /// Messages to children that no supervisor has yet, and requests to supervisors.
     pub limbo: BTreeMap<Name, VecDeque<(Asker, Word)>>,
+    pub limbo_requests: BTreeMap<Name, VecDeque<(Asker, Step)>>,
     /// Things of different supervisors were to happen at one instant: the contract does not say which is first.
     pub is_ambiguous: bool,
     /// A number for each wait and for each request to stop.
@@ -198,7 +201,7 @@ impl World {
             is_ready: false,
             stops: Vec::new(),
             joins: Vec::new(),
-            mailbox: VecDeque::new(),
+            mailbox: self.limbo_requests.remove(&name).unwrap_or_default(),
             has_ended: false,
             ends: Vec::new(),
         };
@@ -226,6 +229,7 @@ impl World {
             stop_number: 0,
             is_killed: false,
             started_at: 0,
+            stopped_at: 0,
             waiting: Vec::new(),
             body: None,
             mailbox: self.limbo.remove(&child.name).unwrap_or_default(),
