@@ -182,6 +182,8 @@ pub enum Stopping {
     Takes(Millis),
     Refuses,
     Panics,
+    /// In `stopped`. (A service: at once.)
+    PanicsInTheEnd,
 }
 
 /// What an actor is told by a message. It answers with the number of its incarnation.
@@ -221,6 +223,8 @@ pub enum Step {
     Join(Name),
     /// Time passes.
     Pass(Millis),
+    /// One after the other, without waiting until all is quiet.
+    AtOnce(Vec<Step>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -237,32 +241,42 @@ impl fmt::Display for Program {
         writeln!(f, "{}:{}", Name::ROOT, unusual(&self.root, &SETTINGS))?;
         self.children.iter().try_for_each(|child| write_child(f, child, 1))?;
         for (index, step) in self.steps.iter().enumerate() {
-            match step {
-                Step::Add { to, wait, child } => {
-                    let add = if *wait { "AddAndWait" } else { "Add" };
-                    writeln!(f, "{index}. to {to}: {add}")?;
-                    write_child(f, child, 2)?;
-                }
-                Step::Replace { to, child } => {
-                    writeln!(f, "{index}. to {to}: Replace by")?;
-                    write_child(f, child, 2)?;
-                }
-                Step::Ask { to, about, request } => {
-                    writeln!(f, "{index}. to {to}: {request:?} {about}")?;
-                }
-                Step::Send(messages) => {
-                    let said = |&(sender, to, word): &_| format!("{sender} says {word:?} to {to}");
-                    let said: Vec<_> = messages.iter().map(said).collect();
-                    writeln!(f, "{index}. {}", said.join(", "))?;
-                }
-                Step::Resume(to) => writeln!(f, "{index}. to {to}: Resume")?,
-                Step::Stop(to) => writeln!(f, "{index}. to {to}: Stop")?,
-                Step::Join(to) => writeln!(f, "{index}. to {to}: Join")?,
-                Step::Pass(time) => writeln!(f, "{index}. {time} ms pass")?,
-            }
+            write_step(f, &index.to_string(), step)?;
         }
         Ok(())
     }
+}
+
+fn write_step(f: &mut fmt::Formatter<'_>, index: &str, step: &Step) -> fmt::Result {
+    match step {
+        Step::Add { to, wait, child } => {
+            let add = if *wait { "AddAndWait" } else { "Add" };
+            writeln!(f, "{index}. to {to}: {add}")?;
+            write_child(f, child, 2)?;
+        }
+        Step::Replace { to, child } => {
+            writeln!(f, "{index}. to {to}: Replace by")?;
+            write_child(f, child, 2)?;
+        }
+        Step::Ask { to, about, request } => {
+            writeln!(f, "{index}. to {to}: {request:?} {about}")?;
+        }
+        Step::Send(messages) => {
+            let said = |&(sender, to, word): &_| format!("{sender} says {word:?} to {to}");
+            let said: Vec<_> = messages.iter().map(said).collect();
+            writeln!(f, "{index}. {}", said.join(", "))?;
+        }
+        Step::Resume(to) => writeln!(f, "{index}. to {to}: Resume")?,
+        Step::Stop(to) => writeln!(f, "{index}. to {to}: Stop")?,
+        Step::Join(to) => writeln!(f, "{index}. to {to}: Join")?,
+        Step::Pass(time) => writeln!(f, "{index}. {time} ms pass")?,
+        Step::AtOnce(steps) => {
+            for (number, step) in steps.iter().enumerate() {
+                write_step(f, &format!("{index}.{number}"), step)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn write_child(f: &mut fmt::Formatter<'_>, child: &Child, depth: usize) -> fmt::Result {

@@ -51,8 +51,9 @@ impl Program {
         let most = if rng.u8(0..100) == 0 { 40 } else { most };
         let mut dice =
             Dice { rng, names: 0, children: Vec::new(), supervisors: vec![Name::ROOT], calm };
-        let root = dice.settings();
+        let mut root = dice.settings();
         let children = dice.children(Name::ROOT, depth, most);
+        root.max_children = one_of(&mut dice.rng, &[(5, None), (1, Some(children.len() + 1))]);
         let length = dice.rng.usize(1..25);
         let steps = (0..length).map(|_| dice.step()).collect();
         Self { root, children, steps }
@@ -177,7 +178,13 @@ impl Dice {
             life: one_of(rng, &[(5, None), (1, Some((time, how)))]),
             stopping: one_of(
                 rng,
-                &[(5, Stopping::Obeys), (2, slow), (1, Stopping::Refuses), (1, Stopping::Panics)],
+                &[
+                    (5, Stopping::Obeys),
+                    (2, slow),
+                    (1, Stopping::Refuses),
+                    (1, Stopping::Panics),
+                    (1, Stopping::PanicsInTheEnd),
+                ],
             ),
         }
     }
@@ -232,6 +239,32 @@ impl Dice {
     }
 
     fn step(&mut self) -> Step {
+        if self.rng.u8(0..10) == 0 { self.steps_at_once() } else { self.one_step() }
+    }
+
+    /// Messages to children, and then requests to their supervisor. (The other way round, or with two supervisors, it would be a
+    /// race.)
+    fn steps_at_once(&mut self) -> Step {
+        let (mut messages, mut requests) = (Vec::new(), Vec::new());
+        for _ in 0..8 {
+            match self.one_step() {
+                Step::Send(said) => messages = vec![Step::Send(said)],
+                Step::Pass(_) | Step::Stop(_) | Step::AtOnce(_) => {}
+                request => requests.push(request),
+            }
+        }
+        let to = |step: &Step| match step {
+            Step::Add { to, .. } | Step::Ask { to, .. } | Step::Replace { to, .. } => Some(*to),
+            Step::Resume(to) | Step::Join(to) => Some(*to),
+            Step::Send(_) | Step::Stop(_) | Step::Pass(_) | Step::AtOnce(_) => None,
+        };
+        let first = requests.first().and_then(to);
+        requests.retain(|request| to(request) == first);
+        messages.extend(requests);
+        Step::AtOnce(messages)
+    }
+
+    fn one_step(&mut self) -> Step {
         loop {
             if let Some(step) = self.step_or_none() {
                 return step;

@@ -80,14 +80,20 @@ impl Real {
             Step::Resume(to) | Step::Stop(to) | Step::Join(to) => self.supervisors.contains_key(to),
             Step::Send(messages) => messages.iter().all(|(_, to, _)| self.actors.contains_key(to)),
             Step::Pass(_) => true,
+            Step::AtOnce(steps) => steps.iter().all(|step| self.can_take(step)),
         }
     }
 
     /// Begins what a step says, and notes each answer when it comes.
-    pub fn take(&mut self, index: usize, step: &Step) {
+    pub fn take(&mut self, index: &str, step: &Step) {
         let asker = format!("{index}. {}", label(step));
         match step {
             Step::Pass(_) => {}
+            Step::AtOnce(steps) => {
+                for (number, step) in steps.iter().enumerate() {
+                    self.take(&format!("{index}.{number}"), step);
+                }
+            }
             Step::Send(messages) => {
                 for (number, (sender, to, word)) in messages.iter().enumerate() {
                     let asker = format!("{index}. {number} {to} {word:?}");

@@ -103,17 +103,12 @@ impl Scripted {
     }
 
     fn does(&mut self, how: How, ctx: &mut Context<Self>) {
+        self.willing = true;
         match how {
             How::Panics => panic!("told to panic"),
             How::Fails => ctx.fail("told to fail"),
-            How::Stops => {
-                self.willing = true;
-                ctx.stop();
-            }
-            How::Finishes => {
-                self.willing = true;
-                ctx.finish();
-            }
+            How::Stops => ctx.stop(),
+            How::Finishes => ctx.finish(),
             How::EndsTheTree => ctx.terminate_tree("told to end it all"),
         }
     }
@@ -139,7 +134,7 @@ impl Actor for Scripted {
             return Running::Stop;
         }
         match self.script.stopping {
-            Stopping::Obeys => Running::Stop,
+            Stopping::Obeys | Stopping::PanicsInTheEnd => Running::Stop,
             Stopping::Takes(time) => {
                 ctx.run_later(millis(time), |this, ctx| {
                     this.willing = true;
@@ -149,6 +144,12 @@ impl Actor for Scripted {
             }
             Stopping::Refuses => Running::Continue,
             Stopping::Panics => panic!("told to panic"),
+        }
+    }
+
+    fn stopped(&mut self, _ctx: &mut Self::Context) {
+        if !self.willing && self.script.stopping == Stopping::PanicsInTheEnd {
+            panic!("told to panic");
         }
     }
 }
@@ -225,7 +226,7 @@ async fn serve(script: Script, start: Start, stop: CancellationToken, _is_there:
                 Exit::Normal
             }
             Stopping::Refuses => future::pending().await,
-            Stopping::Panics => exit(How::Panics),
+            Stopping::Panics | Stopping::PanicsInTheEnd => exit(How::Panics),
         },
     }
 }

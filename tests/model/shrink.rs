@@ -127,6 +127,23 @@ fn simpler_steps(step: &Step) -> Vec<Step> {
             let replace = |child| Step::Replace { to: *to, child };
             simpler(child).into_iter().map(replace).collect()
         }
+        Step::AtOnce(steps) => {
+            let alone = steps.iter().cloned();
+            let fewer = (0..steps.len()).map(|index| {
+                let mut less = steps.clone();
+                less.remove(index);
+                Step::AtOnce(less)
+            });
+            let mut all: Vec<_> = alone.chain(fewer).collect();
+            for (index, step) in steps.iter().enumerate() {
+                for simpler in simpler_steps(step) {
+                    let mut less = steps.clone();
+                    less[index] = simpler;
+                    all.push(Step::AtOnce(less));
+                }
+            }
+            all
+        }
         _ => Vec::new(),
     }
 }

@@ -52,8 +52,8 @@ impl Both {
         if !self.real.can_take(step) {
             return Ok(());
         }
-        self.real.take(index, step);
-        self.reference.take(index, step);
+        self.real.take(&index.to_string(), step);
+        self.reference.take(&index.to_string(), step);
         if let Step::Pass(time) = step {
             sleep(millis(*time)).await;
         }

@@ -88,7 +88,7 @@ impl World {
     /// Handles what is in the mailbox, and then what its timers want.
     pub fn turn(&mut self, name: Name) {
         loop {
-            let kid = self.kid(name);
+            let Some(kid) = self.kids.get(&name) else { return };
             let is_to_stop = matches!(kid.at, At::Stopping(_));
             let Some(body) = &kid.body else { return };
             // "A stop request never waits behind the mailbox's backlog."
@@ -185,10 +185,10 @@ impl World {
             body.asked = true;
             if drain && queued > 0 {
                 body.drains = Some(queued);
-                self.turn(name);
             } else {
                 self.body_stops(name);
             }
+            self.turn(name);
         }
     }
 
@@ -199,7 +199,7 @@ impl World {
             Stopping::Obeys => self.body_ends(name, Exit::Stopped),
             Stopping::Takes(time) => self.at(now + time, Happening::StopsAfterAll(name, life)),
             Stopping::Refuses => {}
-            Stopping::Panics => self.body_does(name, How::Panics),
+            Stopping::Panics | Stopping::PanicsInTheEnd => self.body_does(name, How::Panics),
         }
     }
 
@@ -215,9 +215,10 @@ impl World {
     }
 
     pub fn body_ends(&mut self, name: Name, exit: Exit) {
+        let now = self.now;
         let kid = self.kid(name);
-        let life = kid.starts;
-        if kid.body.take().is_some_and(|body| !body.asked) && !self.kids[&name].is_killed {
+        let (life, is_stopped_now) = (kid.starts, kid.stopped_at == now);
+        if kid.body.take().is_some() && !is_stopped_now {
             self.note_end(name, &exit);
         }
         self.soon(Happening::Exited(name, life, exit));

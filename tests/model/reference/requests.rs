@@ -5,10 +5,15 @@ use crate::program::{Child, Name, Request, Step, What};
 
 impl World {
     /// Does what a step says. Answers are labelled with it.
-    pub fn take(&mut self, index: usize, step: &Step) {
+    pub fn take(&mut self, index: &str, step: &Step) {
         let asker = |what: String| format!("{index}. {what}");
         match step {
             Step::Pass(_) => {}
+            Step::AtOnce(steps) => {
+                for (number, step) in steps.iter().enumerate() {
+                    self.take(&format!("{index}.{number}"), step);
+                }
+            }
             Step::Send(messages) => {
                 for (number, (_, to, word)) in messages.iter().enumerate() {
                     self.message(asker(format!("{number} {to} {word:?}")), *to, *word);
@@ -43,8 +48,10 @@ impl World {
     }
 
     pub fn handle(&mut self, to: Name, asker: Asker, step: Step) {
-        // It may have ended since.
-        if self.bosses.get(&to).is_none_or(|boss| boss.has_ended || boss.mode == Mode::Down) {
+        self.is_ambiguous |= self.is_race(to, &step);
+        self.serve_notices(to);
+        if self.bosses.get(&to).is_none_or(|boss| boss.mode == Mode::Down) {
+            self.is_ambiguous = true;
             return self.request(to, asker, step);
         }
         match step {
@@ -66,8 +73,19 @@ impl World {
                 self.stop_supervisor(to, Cause::Order);
             }
             Step::Join(_) => self.boss(to).joins.push(asker),
-            Step::Send(_) | Step::Pass(_) => unreachable!("no request"),
+            Step::Send(_) | Step::Pass(_) | Step::AtOnce(_) => unreachable!("no request"),
         }
+    }
+
+    /// How far a start or a stop has got in no time is not said, nor whether a request came before the end.
+    fn is_race(&self, to: Name, step: &Step) -> bool {
+        let Some(boss) = self.bosses.get(&to) else { return true };
+        let starts = |name: &Name| self.kids[name].started_at == self.now;
+        let stops = |name: &Name| self.kids[name].stopped_at == self.now;
+        let is_late = boss.mode == Mode::Down || boss.children.iter().any(starts);
+        is_late
+            || matches!(step, Step::Add { .. } | Step::Replace { .. })
+                && boss.children.iter().any(stops)
     }
 
     fn is_full(&self, to: Name) -> bool {
@@ -139,6 +157,9 @@ impl World {
         match (request, at) {
             // "Also out of a backoff, a pause (this child alone) or a `Terminate`; no failure."
             (Request::Restart, At::Down(_)) => {
+                // What is down for no time may lose its messages or not.
+                let ended_now = |&(at, other, _): &(_, Name, _)| at == self.now && other == about;
+                self.is_ambiguous |= self.bosses[&to].ends.iter().any(ended_now);
                 self.start(about);
                 self.say(&asker, "Ok");
             }
@@ -198,12 +219,16 @@ impl World {
             return self.say(&asker, refused);
         }
         let terms = child.terms.under(&self.bosses[&to].settings);
+        let now = self.now;
         let kid = self.kid(child.name);
         kid.terms = terms;
         kid.what = child.what.clone();
         match kid.at {
             // "If it is down, it stays so until it would have been started anyway."
-            At::Down(_) => self.say(&asker, "Ok"),
+            At::Down(_) => {
+                kid.stopped_at = now;
+                self.say(&asker, "Ok");
+            }
             At::Stopping(then) if then != Then::Restart => self.say(&asker, "Ok"),
             At::Starting | At::Running | At::Stopping(_) => {
                 self.wait(child.name, Wait::Started, asker);
@@ -255,5 +280,6 @@ pub fn label(step: &Step) -> String {
         Step::Join(to) => format!("Join {to}"),
         Step::Send(_) => "Send".to_owned(),
         Step::Pass(_) => "Pass".to_owned(),
+        Step::AtOnce(_) => "AtOnce".to_owned(),
     }
 }

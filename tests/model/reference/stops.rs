@@ -27,8 +27,9 @@ impl World {
     /// How far something gets in no time until it is stopped is not said.
     fn note_stop(&mut self, name: Name) {
         let now = self.now;
-        let is_starting = self.kids[&name].started_at == now;
-        self.is_ambiguous |= is_starting || self.is_busy_below(name);
+        let kid = &self.kids[&name];
+        let is_busy = kid.started_at == now || kid.stopped_at == now;
+        self.is_ambiguous |= is_busy || self.is_busy_below(name);
         self.kid(name).stopped_at = now;
     }
 

@@ -228,8 +228,8 @@ impl World {
             on_trial: false,
             stop_number: 0,
             is_killed: false,
-            started_at: 0,
-            stopped_at: 0,
+            started_at: Millis::MAX,
+            stopped_at: Millis::MAX,
             waiting: Vec::new(),
             body: None,
             mailbox: self.limbo.remove(&child.name).unwrap_or_default(),
@@ -394,6 +394,22 @@ impl World {
             }
         }
         self.now = time;
+    }
+
+    /// An answer is true when it is given: what has happened to its children by then is known to a supervisor.
+    pub fn serve_notices(&mut self, supervisor: Name) {
+        let is_notice = |happening: &Happening| match happening {
+            Happening::Ready(name, _) | Happening::Exited(name, ..) => {
+                self.parents.get(name) == Some(&supervisor)
+            }
+            _ => false,
+        };
+        let happenings = std::mem::take(&mut self.happenings).into_iter();
+        let (notices, others): (Vec<_>, Vec<_>) = happenings.partition(is_notice);
+        self.happenings = others.into();
+        for notice in notices {
+            self.play(notice);
+        }
     }
 
     fn is_about_something(&self, alarm: &Happening) -> bool {
