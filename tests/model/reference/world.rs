@@ -282,6 +282,7 @@ impl World {
         kid.at = At::Starting;
         kid.is_killed = false;
         kid.started_at = now;
+        kid.stopped_at = Millis::MAX;
         kid.starts += 1;
         kid.ever_started = true;
         kid.ready_since = None;
