@@ -47,8 +47,8 @@ impl Program {
         let calm = rng.u8(0..4) > 0;
         let (depth, most) =
             one_of(&mut rng, &[(30, (1, 4)), (20, (2, 4)), (10, (3, 4)), (3, (4, 5))]);
-        // Some are large.
-        let most = if rng.u8(0..100) == 0 { 40 } else { most };
+        // Some are large: they have two hundred children, and supervisors among them.
+        let most = one_of(&mut rng, &[(400, most), (4, 40), (1, 200)]);
         let mut dice =
             Dice { rng, names: 0, children: Vec::new(), supervisors: vec![Name::ROOT], calm };
         let mut root = dice.settings();

@@ -1,5 +1,9 @@
 //! The real tree, through the public API.
 
+mod answers;
+mod look;
+mod specs;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -7,17 +11,17 @@ use std::{
 
 use actix::prelude::*;
 use actix_supervisor::{
-    Add, AddAndWait, AddError, Backoff, ChildError, ChildInfo, ChildSpec, ChildState, ChildToken,
-    Decision, EndReason, Event, EventKind, Failure, Join, Kill, Remove, RemoveAndWait, RemoveError,
-    Replace, ReplaceError, Restart, Resume, Spec, Stop, Supervisor, SupervisorState, Terminate,
-    Tree, TreeNode,
+    Add, AddAndWait, ChildSpec, ChildToken, Event, Join, Kill, Remove, RemoveAndWait, Replace,
+    Restart, Resume, Stop, Supervisor, Terminate,
 };
 use tokio::time::Instant;
 
+use self::{
+    answers::{added, changed, joined, removed, replaced, stopped},
+    specs::{spec, with_terms},
+};
 use crate::{
-    picture::{Picture, Told},
-    program::{Child, Delays, Millis, Name, Program, Request, Settings, Step, Terms, What},
-    reference::label,
+    program::{Child, Millis, Name, Program, Request, Script, Settings, Step, Terms, What},
     scripted::{Say, Scripted, Stage, millis, service},
 };
 
@@ -86,7 +90,7 @@ impl Real {
 
     /// Begins what a step says, and notes each answer when it comes.
     pub fn take(&mut self, index: &str, step: &Step) {
-        let asker = format!("{index}. {}", label(step));
+        let asker = format!("{index}. {}", step.label());
         match step {
             Step::Pass(_) => {}
             Step::AtOnce(steps) => {
@@ -136,17 +140,8 @@ impl Real {
             Step::Resume(to) => {
                 self.note(asker, self.supervisors[to].send(Resume), |()| "Ok".to_owned());
             }
-            Step::Stop(to) => {
-                self.note(asker, self.supervisors[to].send(Stop), |report| {
-                    report_text(report.is_clean())
-                });
-            }
-            Step::Join(to) => {
-                self.note(asker, self.supervisors[to].send(Join), |ended| match ended {
-                    Ok(report) => report_text(report.is_clean()),
-                    Err(failure) => failure.to_string(),
-                });
-            }
+            Step::Stop(to) => self.note(asker, self.supervisors[to].send(Stop), stopped),
+            Step::Join(to) => self.note(asker, self.supervisors[to].send(Join), joined),
         }
     }
 
@@ -193,18 +188,10 @@ impl Real {
         spec: ChildSpec<A>,
         asker: String,
     ) {
-        let text = |added: Result<_, AddError>| match added {
-            Ok(_) => "Ok".to_owned(),
-            Err(AddError::Stopping) => "Stopping".to_owned(),
-            Err(AddError::TooManyChildren { .. }) => "TooManyChildren".to_owned(),
-            Err(AddError::Start(failure)) => format!("Start({failure})"),
-            Err(AddError::Interrupted) => "Interrupted".to_owned(),
-            Err(error) => format!("unexpected: {error}"),
-        };
         if wait {
-            self.note(asker, to.send(AddAndWait(spec)), text);
+            self.note(asker, to.send(AddAndWait(spec)), added);
         } else {
-            self.note(asker, to.send(Add(spec)), text);
+            self.note(asker, to.send(Add(spec)), added);
         }
     }
 
@@ -229,12 +216,7 @@ impl Real {
         supervisor
     }
 
-    fn actor(
-        &mut self,
-        name: Name,
-        script: &crate::program::Script,
-        terms: &Terms,
-    ) -> ChildSpec<Scripted> {
+    fn actor(&mut self, name: Name, script: &Script, terms: &Terms) -> ChildSpec<Scripted> {
         let spec = with_terms(Scripted::spec(name, script, &self.stage), terms);
         self.actors.insert(name, (0..SENDERS).map(|_| spec.addr()).collect());
         spec
@@ -254,201 +236,4 @@ impl Real {
         let supervisor = self.with_children(supervisor, name, children);
         with_terms(ChildSpec::supervisor(supervisor), terms)
     }
-
-    /// Looks at everything.
-    pub async fn picture(&mut self) -> (Picture, Vec<String>) {
-        let events = std::mem::take(&mut *self.events.lock().expect("no panic while noting"));
-        let told = events.iter().map(|event| self.told(event)).collect();
-        let mut tree = Vec::new();
-        if let Ok(root) = self.root.send(Tree).await {
-            self.draw(&root, &mut tree);
-        }
-        let (handled, mut answers, faults) = self.stage.with(|notes| {
-            (
-                std::mem::take(&mut notes.handled),
-                std::mem::take(&mut notes.answers),
-                std::mem::take(&mut notes.faults),
-            )
-        });
-        answers.sort();
-        (Picture { tree, told, answers, handled }, faults)
-    }
-
-    fn draw(&mut self, node: &TreeNode, tree: &mut Vec<String>) {
-        let status = &node.status;
-        let since = |at: Instant| (at - self.begin).as_millis();
-        let state = match status.state {
-            SupervisorState::Running => "Running".to_owned(),
-            SupervisorState::Paused { until } => format!("Paused until {}", since(until)),
-            SupervisorState::Stopping => "Stopping".to_owned(),
-        };
-        let counts = &status.children;
-        tree.push(format!(
-            "{} {state}, meter {:.6}, restarts {}, starting {} running {} backing off {} stopping {} terminated {}, \
-             actors {} services {} supervisors {}",
-            status.name,
-            status.failures,
-            status.restarts,
-            counts.starting,
-            counts.running,
-            counts.backing_off,
-            counts.stopping,
-            counts.terminated,
-            counts.actors,
-            counts.services,
-            counts.supervisors,
-        ));
-        for child in &node.children {
-            let ChildInfo { name, kind, state, restarts, failures_in_row, .. } = child;
-            let next_start =
-                child.next_start.filter(|_| *state == ChildState::BackingOff).map(since);
-            let failure = child.last_failure.as_ref().map(Failure::to_string);
-            tree.push(format!(
-                "{}/{name} {kind:?} {state:?}, restarts {restarts}, in row {failures_in_row}, next start \
-                 {next_start:?}, last failure {failure:?}",
-                status.name,
-            ));
-        }
-        for node in &node.supervisors {
-            self.draw(node, tree);
-        }
-    }
-
-    fn told(&mut self, event: &Event) -> Told {
-        use EventKind::*;
-        let names: Vec<Name> = event.path.iter().map(|name| parse(name)).collect();
-        let about = match &event.kind {
-            ChildStarted { token, .. } | ChildRestarted { token, .. } => Some(*token),
-            ChildReady { token, .. }
-            | ChildFailed { token, .. }
-            | ChildEnded { token, .. }
-            | ChildStopped { token, .. }
-            | StopTimeout { token, .. } => Some(*token),
-            _ => None,
-        };
-        let (by, about) = match (about, names.as_slice()) {
-            (Some(token), [.., by, name]) => {
-                self.tokens.insert(*name, token);
-                (*by, Some(*name))
-            }
-            (None, [.., by]) => (*by, None),
-            _ => unreachable!("a path that names nobody"),
-        };
-        let failed = |failure: &Option<Failure>| match failure {
-            Some(failure) => format!(", {failure}"),
-            None => String::new(),
-        };
-        let what = match &event.kind {
-            ChildFailed { failure, failures, restarting, .. } => {
-                let restarting = if *restarting { "restarting" } else { "for good" };
-                format!("ChildFailed at {failures:.6}, {restarting}: {failure}")
-            }
-            ChildRestarted { restarts, .. } => format!("ChildRestarted {restarts}"),
-            ChildEnded { reason, .. } => match reason {
-                EndReason::Failed(failure) => format!("ChildEnded: Failed: {failure}"),
-                EndReason::GaveUp(failure) => format!("ChildEnded: GaveUp: {failure}"),
-                other => format!("ChildEnded: {other:?}"),
-            },
-            ChildStopped { failure, .. } => format!("ChildStopped{}", failed(failure)),
-            BackoffEntered { pause } => format!("BackoffEntered for {}", pause.as_millis()),
-            LimitReached { failures, .. } => format!("LimitReached at {failures:.6}"),
-            SupervisorStopped { failure, .. } => format!("SupervisorStopped{}", failed(failure)),
-            other => other.name().to_owned(),
-        };
-        Told { by, about, what }
-    }
-}
-
-fn parse(name: &str) -> Name {
-    let (kind, number) = name.split_at(1);
-    let number = number.parse().expect("a number");
-    if kind == "s" { Name::Supervisor(number) } else { Name::Child(number) }
-}
-
-fn report_text(is_clean: bool) -> String {
-    if is_clean { "clean" } else { "not clean" }.to_owned()
-}
-
-fn changed(changed: Result<(), ChildError>) -> String {
-    match changed {
-        Ok(()) => "Ok".to_owned(),
-        Err(error) => format!("{error:?}"),
-    }
-}
-
-fn removed(removed: Result<(), RemoveError>) -> String {
-    match removed {
-        Ok(()) => "Ok".to_owned(),
-        Err(error) => format!("{error:?}"),
-    }
-}
-
-fn replaced(replaced: Result<(), ReplaceError>) -> String {
-    match replaced {
-        Ok(()) => "Ok".to_owned(),
-        Err(ReplaceError::Child(error)) => format!("{error:?}"),
-        Err(error) => format!("unexpected: {error}"),
-    }
-}
-
-fn with_terms<A: Actor<Context = Context<A>>>(spec: ChildSpec<A>, terms: &Terms) -> ChildSpec<A> {
-    let mut spec = spec
-        .restart(terms.policy)
-        .drain(terms.drain)
-        .while_down(terms.while_down)
-        .significant(terms.significant);
-    if let Some(shutdown) = terms.shutdown {
-        spec = spec.shutdown(shutdown);
-    }
-    if let Some(limit) = terms.start_timeout {
-        spec = spec.start_timeout(millis(limit));
-    }
-    let backoff = match terms.delays {
-        Delays::None => None,
-        Delays::Constant(delay) => Some(Backoff::constant(millis(delay))),
-        Delays::Doubling { first, max } => Some(Backoff::exponential(millis(first), millis(max))),
-        Delays::Steps(steps) => Some(Backoff::steps(steps.map(millis))),
-    };
-    if let Some(backoff) = backoff {
-        spec = spec.backoff(match terms.reset_after {
-            Some(healthy) => backoff.reset_after(millis(healthy)),
-            None => backoff,
-        });
-    }
-    if let Some(most) = terms.give_up_after {
-        spec = spec.give_up_after(most);
-    }
-    if let Some(rule) = terms.rule {
-        spec = spec.decide(move |failure| -> Decision {
-            match failure {
-                Failure::Panic(_) => rule.panic,
-                _ => rule.other,
-            }
-        });
-    }
-    spec
-}
-
-fn spec(settings: &Settings) -> Spec {
-    let mut spec = Spec::default()
-        .strategy(settings.strategy)
-        .failure_decay(millis(settings.decay))
-        .failure_threshold(settings.threshold)
-        .on_limit(settings.on_limit)
-        .failure_backoff(millis(settings.pause))
-        .backoff_jitter(0.0)
-        .resume_spread(millis(settings.spread))
-        .shutdown_timeout(millis(settings.shutdown_timeout))
-        .shutdown_order(settings.order)
-        .start_failure(settings.start_failure)
-        .auto_shutdown(settings.auto_shutdown)
-        .propagate_termination(settings.propagate)
-        .event_hook(|_| {});
-    if let Some(most) = settings.max_children {
-        spec = spec.max_children(most);
-    }
-    if let Some(pauses) = settings.give_up_after_pauses {
-        spec = spec.give_up_after_pauses(pauses);
-    }
-    spec
 }

@@ -2,7 +2,10 @@
 
 use actix_supervisor::WhileDown;
 
-use super::world::{Asker, At, Exit, Happening, World};
+use super::{
+    parts::{Asker, At, Exit, Happening},
+    world::World,
+};
 use crate::program::{How, Name, Script, Start, Stopping, What, Word};
 
 /// The actor, or the future of the service, of one incarnation.

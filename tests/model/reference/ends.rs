@@ -2,7 +2,10 @@
 
 use actix_supervisor::{AutoShutdown, RestartPolicy};
 
-use super::world::{At, Cause, Exit, Mode, Then, Wait, Why, World};
+use super::{
+    parts::{At, Cause, Exit, Mode, Then, Wait, Why},
+    world::World,
+};
 use crate::program::{Name, What};
 
 impl World {

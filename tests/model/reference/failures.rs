@@ -2,7 +2,10 @@
 
 use actix_supervisor::{Decision, OnLimit, RestartPolicy, StartFailure};
 
-use super::world::{At, Cause, Happening, Mode, Wait, Why, World};
+use super::{
+    parts::{At, Cause, Happening, Mode, Wait, Why},
+    world::World,
+};
 use crate::program::{Delays, Millis, Name, Terms};
 
 impl World {

@@ -2,7 +2,10 @@
 
 use actix_supervisor::Strategy;
 
-use super::world::{At, Happening, Then, Why, World};
+use super::{
+    parts::{At, Happening, Then, Why},
+    world::World,
+};
 use crate::program::Name;
 
 impl World {
@@ -63,7 +66,7 @@ impl World {
     /// "When the failed one may, pause and backoff included."
     fn group_may_come_back(&self, supervisor: Name) -> bool {
         let boss = &self.bosses[&supervisor];
-        let is_paused = matches!(boss.mode, super::world::Mode::Paused { .. });
+        let is_paused = matches!(boss.mode, super::parts::Mode::Paused { .. });
         let members = boss.to_start.iter().filter_map(|name| self.kids.get(name));
         !is_paused
             && !members.map(|kid| kid.at).any(|at| matches!(at, At::Down(Why::Due(_) | Why::Pause)))

@@ -7,9 +7,11 @@ mod body;
 mod ends;
 mod failures;
 mod groups;
+mod parts;
 mod pictures;
 mod requests;
 mod stops;
+mod time;
 mod world;
 
-pub use self::{requests::label, world::World};
+pub use self::world::World;

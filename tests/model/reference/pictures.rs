@@ -1,6 +1,9 @@
 //! What can be seen of it.
 
-use super::world::{At, Kid, Mode, Then, Why, World};
+use super::{
+    parts::{At, Kid, Mode, Then, Why},
+    world::World,
+};
 use crate::{
     picture::Picture,
     program::{Name, What},

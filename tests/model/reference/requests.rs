@@ -1,6 +1,9 @@
 //! What a supervisor is asked.
 
-use super::world::{Asker, At, Cause, Happening, Mode, Then, Wait, Why, World};
+use super::{
+    parts::{Asker, At, Cause, Happening, Mode, Then, Wait, Why},
+    world::World,
+};
 use crate::program::{Child, Name, Request, Step, What};
 
 impl World {
@@ -24,7 +27,7 @@ impl World {
             | Step::Replace { to, .. }
             | Step::Resume(to)
             | Step::Stop(to)
-            | Step::Join(to) => self.request(*to, asker(label(step)), step.clone()),
+            | Step::Join(to) => self.request(*to, asker(step.label()), step.clone()),
         }
     }
 
@@ -264,22 +267,5 @@ impl World {
         if kid.waiting.len() < before {
             self.say(asker, "Timeout");
         }
-    }
-}
-
-/// What an answer to this step is called.
-pub fn label(step: &Step) -> String {
-    match step {
-        Step::Add { wait, child, .. } => {
-            format!("{} {}", if *wait { "AddAndWait" } else { "Add" }, child.name)
-        }
-        Step::Ask { about, request, .. } => format!("{request:?} {about}"),
-        Step::Replace { child, .. } => format!("Replace {}", child.name),
-        Step::Resume(to) => format!("Resume {to}"),
-        Step::Stop(to) => format!("Stop {to}"),
-        Step::Join(to) => format!("Join {to}"),
-        Step::Send(_) => "Send".to_owned(),
-        Step::Pass(_) => "Pass".to_owned(),
-        Step::AtOnce(_) => "AtOnce".to_owned(),
     }
 }

@@ -2,7 +2,10 @@
 
 use actix_supervisor::{Shutdown, ShutdownOrder};
 
-use super::world::{At, Cause, Exit, Happening, Mode, Then, Wait, World};
+use super::{
+    parts::{At, Cause, Exit, Happening, Mode, Then, Wait},
+    world::World,
+};
 use crate::program::Name;
 
 impl World {
