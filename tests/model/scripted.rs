@@ -119,8 +119,8 @@ impl Actor for Scripted {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         match self.start {
-            Start::Takes(time) => drop(ctx.wait(wrap_future(sleep(millis(time))))),
-            Start::Hangs => drop(ctx.wait(wrap_future(future::pending()))),
+            Start::Takes(time) => ctx.wait(wrap_future(sleep(millis(time)))),
+            Start::Hangs => ctx.wait(wrap_future(future::pending())),
             Start::Ends(how) => return self.does(how, ctx),
             Start::WithoutAdo | Start::FactoryPanics | Start::FactoryErrs => {}
         }
@@ -169,8 +169,8 @@ impl Handler<Say> for Scripted {
         match word {
             Word::Hello => {}
             Word::Do(how) => self.does(how, ctx),
-            Word::Wait(time) => drop(ctx.wait(wrap_future(sleep(millis(time))))),
-            Word::WaitForEver => drop(ctx.wait(wrap_future(future::pending()))),
+            Word::Wait(time) => ctx.wait(wrap_future(sleep(millis(time)))),
+            Word::WaitForEver => ctx.wait(wrap_future(future::pending())),
             Word::Later(time, how) => {
                 ctx.run_later(millis(time), move |this, ctx| this.does(how, ctx));
             }

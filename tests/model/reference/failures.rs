@@ -71,9 +71,8 @@ impl World {
         }
         // "While a supervisor is paused every failure waits in the queue: it neither moves the pause's end nor sends a
         // second `BackoffEntered`."
-        if self.bosses[&parent].mode != Mode::Running {
-            self.tell_failure(name, &failure, true);
-        } else if self.count_failure(parent) <= settings.threshold {
+        let waits = self.bosses[&parent].mode != Mode::Running;
+        if waits || self.count_failure(parent) <= settings.threshold {
             self.tell_failure(name, &failure, true);
         } else {
             let pauses = self.bosses[&parent].pauses_in_row;
