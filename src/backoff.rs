@@ -54,8 +54,13 @@ impl Backoff {
     pub(crate) fn try_exponential(first: Duration, max: Duration) -> Result<Self, SpecError> {
         let of = || "Backoff::exponential".to_owned();
         check(!first.is_zero(), of, "first", &first, "more than zero")?;
-        let both = format_args!("{first:?} (and max = {max:?})");
-        check(first <= max, of, "first", &both, "at most max")?;
+        check(
+            first <= max,
+            of,
+            "first",
+            &format_args!("{first:?} (and max = {max:?})"),
+            "at most max",
+        )?;
         Ok(Self::new(Delays::Exponential { first, max, factor: 2.0 }))
     }
 

@@ -209,10 +209,10 @@ where
     A: Actor<Context = Context<A>>,
 {
     let actor = std::any::type_name::<A>();
-    let what = format_args!("{call} in {actor}, which is not supervised");
+    let what = format!("{call} in {actor}, which is not supervised");
     match outcome.and_then(Outcome::into_failure) {
         Some(failure) => panics::log(Level::Error, format_args!("{what}: {failure}")),
-        None => panics::log(Level::Error, what),
+        None => panics::log(Level::Error, format_args!("{what}")),
     }
     ctx.stop();
 }

@@ -196,10 +196,10 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         for panic in caught {
             // There is one failure, and this is not it; nobody else will tell of it.
             match self.link.token() {
-                Some(token) => {
-                    let what = format_args!("child {token}, which had failed already, {panic}");
-                    panics::log(Level::Warn, what);
-                }
+                Some(token) => panics::log(
+                    Level::Warn,
+                    format_args!("child {token}, which had failed already, {panic}"),
+                ),
                 None => panics::log(Level::Warn, format_args!("a supervisor {panic}")),
             }
         }

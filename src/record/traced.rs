@@ -39,12 +39,13 @@ pub(super) fn is_enabled(level: Level) -> bool {
 }
 
 pub(super) fn line(level: Level, line: fmt::Arguments<'_>) {
-    macro_rules! line {
+    // Not named as the standard library's `line!`, which the macros of older versions use.
+    macro_rules! written {
         ($level:ident) => {
             tracing::event!(target: TARGET, tracing::Level::$level, "{line}")
         };
     }
-    at!(level, line);
+    at!(level, written);
 }
 
 pub(super) fn event(level: Level, event: &Event, facts: &Facts) {
