@@ -24,6 +24,7 @@ use actix::{
     dev::{AsyncContextParts, ContextParts},
 };
 use log::Level;
+use tokio::time::Instant;
 
 use super::{
     context::{Entered, InHand, Scope},
@@ -35,6 +36,7 @@ use super::{
     runner::Runner,
 };
 use crate::{
+    clock::now,
     failure::{Failure, Outcome, PanicInfo},
     machine::Standing,
     token::ChildToken,
@@ -50,6 +52,8 @@ pub(crate) trait Handle: Running {
     fn probe(&self);
     /// Whether its thread is in its code now. Only known of one on another thread.
     fn is_busy(&self) -> bool;
+    /// When its thread last turned to its code. Only known of one on another thread.
+    fn last_turn(&self) -> Option<Instant>;
     /// Gives its thread up: it takes no more messages, and is dropped if that thread ever has the time.
     fn fence(&self);
 }
@@ -73,6 +77,7 @@ pub(super) struct Incarnation<A: Actor<Context = Context<A>>> {
     thread: OnceLock<ThreadId>,
     /// Its thread is in its code.
     is_busy: AtomicBool,
+    last_turn: Mutex<Option<Instant>>,
     /// It has been dropped.
     is_gone: AtomicBool,
     /// What is asked of it: `NOTHING`, `ASK` or `KILL`.
@@ -108,6 +113,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
             is_asked: AtomicBool::new(elsewhere),
             thread: OnceLock::new(),
             is_busy: AtomicBool::new(false),
+            last_turn: Mutex::new(None),
             is_gone: AtomicBool::new(false),
             request: AtomicU8::new(NOTHING),
             waker: Mutex::new(None),
@@ -151,6 +157,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         if !self.elsewhere {
             return code();
         }
+        *self.last_turn.lock().unwrap_or_else(PoisonError::into_inner) = Some(now());
         self.is_busy.store(true, Ordering::Relaxed);
         let done = code();
         self.is_busy.store(false, Ordering::Relaxed);
@@ -289,6 +296,10 @@ impl<A: Actor<Context = Context<A>>> Handle for Incarnation<A> {
 
     fn is_busy(&self) -> bool {
         self.is_busy.load(Ordering::Relaxed)
+    }
+
+    fn last_turn(&self) -> Option<Instant> {
+        *self.last_turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn fence(&self) {

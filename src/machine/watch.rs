@@ -39,6 +39,17 @@ impl Machine {
         (probe.asked && probe.until == slot).then_some(id)
     }
 
+    /// Its thread has turned to some other child at that time, so it is not stuck: who is to answer waits for its turn. Returns
+    /// whether it may wait any longer.
+    pub(crate) fn waits_for_its_turn(&mut self, id: u64, last: Instant, now: Instant) -> bool {
+        let limit = self.children.get(id).and_then(|child| child.terms.watchdog());
+        let until = limit.map(|limit| after(last, limit)).filter(|until| *until > now);
+        let Some(until) = until else { return false };
+        let until = self.children.slot(until);
+        self.children.set_probe(id, Some(Probe { until, asked: true }));
+        true
+    }
+
     /// It is this one, and not the one that does not answer, whose code the thread is in.
     pub(super) fn is_stuck(
         &mut self,

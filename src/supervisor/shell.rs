@@ -371,7 +371,13 @@ impl Shell {
 
     /// A deadline has come. Who keeps a thread busy that does not answer is known here, and not to the machine.
     fn tick(&mut self, ctx: &mut Context<Supervisor>) {
-        let silent = self.machine.silent(now());
+        let silent = loop {
+            let Some(silent) = self.machine.silent(now()) else { break None };
+            let last = self.last_turn_beside(silent);
+            if !last.is_some_and(|last| self.machine.waits_for_its_turn(silent, last, now())) {
+                break Some(silent);
+            }
+        };
         match silent.and_then(|over| Some((over, self.who_is_busy_beside(over)?))) {
             Some((over, (child, life))) => self.input(Input::Stuck { child, life, over }, ctx),
             None => self.input(Input::Tick, ctx),

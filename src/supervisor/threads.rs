@@ -180,6 +180,16 @@ impl Shell {
         (*id != child).then_some((*id, busy.life))
     }
 
+    /// When the thread of this one last turned to the code of any child.
+    pub(super) fn last_turn_beside(&self, child: u64) -> Option<Instant> {
+        let thread = match self.children.get(&child)?.thread() {
+            thread @ Whereabouts::On(_) => thread,
+            Whereabouts::ItsOwn | Whereabouts::Waiting => return None,
+        };
+        let there = self.children.values().filter(|entry| entry.thread() == thread);
+        there.filter_map(|entry| entry.handle.as_ref()?.last_turn()).max()
+    }
+
     /// Everybody leaves this thread.
     fn clear(&mut self, stuck: &Arc<Host>) {
         if !self.threads.give_up(stuck) {

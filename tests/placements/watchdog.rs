@@ -393,6 +393,26 @@ fn a_backlog_of_short_work_holds_up_nobody_else_on_its_thread_for_long() {
 }
 
 #[test]
+fn a_thread_on_which_many_have_short_work_to_do_is_not_stuck() {
+    real(async {
+        let specs: Vec<_> = (0..16)
+            .map(|index| Puppet::starting(&index.to_string(), |_, _| work(LIMIT / 10)))
+            .map(|spec| spec.placement(Placement::Pool).watchdog(LIMIT).mailbox_capacity(0))
+            .collect();
+        let addrs: Vec<_> = specs.iter().map(ChildSpec::addr).collect();
+        let (root, _seen) = root(patient().arbiters(1), specs);
+        for addr in &addrs {
+            assert_eq!(addr.send(life()).await, Ok(1), "all of them start");
+        }
+        let twice = addrs.iter().chain(&addrs);
+        let all: Vec<_> = twice.map(|addr| addr.send(tell(|_, _| work(LIMIT / 10)))).collect();
+        assert!(join_all(all).await.iter().all(|by| *by == Ok(1)));
+        assert_eq!(status(&root).await.restarts, 0);
+        assert!(root.send(Stop).await.unwrap().is_clean());
+    });
+}
+
+#[test]
 fn a_supervisor_that_is_late_looks_at_all_answers_before_it_gives_anybody_up() {
     real(async {
         let is_late = Arc::new(AtomicBool::new(false));

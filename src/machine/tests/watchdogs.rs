@@ -415,3 +415,20 @@ fn another_limit_holds_from_the_next_probe_on() {
     assert_eq!(sim.timed(secs(100)), happens);
     assert_eq!(sim.machine.forced(0), Some(Forced::Unresponsive(limit)));
 }
+
+#[test]
+fn who_waits_for_its_turn_is_silent_a_limit_after_its_thread_has_last_turned_to_anybody() {
+    let mut sim = Sim::new();
+    sim.add(0, watched());
+    let turned = sim.now + secs(3);
+    sim.now += WATCHDOG;
+    assert_eq!(sim.machine.silent(sim.now), Some(0));
+    assert!(sim.machine.waits_for_its_turn(0, turned, sim.now));
+    assert_eq!(sim.machine.silent(sim.now), None);
+    assert_eq!(sim.machine.deadline(), Some(turned + WATCHDOG));
+
+    sim.now = turned + WATCHDOG;
+    assert_eq!(sim.machine.silent(sim.now), Some(0));
+    assert!(!sim.machine.waits_for_its_turn(0, turned, sim.now));
+    assert_eq!(sim.input(Input::Tick), [abandoned(0, 1)]);
+}
