@@ -111,6 +111,8 @@
 //! | `metrics` | children, failures, restarts, pauses and times, through the facade `metrics` |
 //! | `tracing` | a span for each incarnation, and an event for each decision, where there is a subscriber |
 //! | `serde` | settings can be read from a file, and snapshots, reports and events be written |
+//! | `systemd` | [`run`](Supervisor::run) tells systemd that it is ready, what is wrong, that it stops, and that it is alive |
+//! | `test-kit` | what tests of trees are made of, and drills for a staging system |
 //!
 //! None is on by default, and none changes what a supervisor does.
 //!

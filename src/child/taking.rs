@@ -66,14 +66,15 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             self.kind != ChildKind::Blocking || matches!(self.placement, Placement::Inline);
         let allowed = "only Inline for a blocking service, which has a thread of its own";
         check(can_be_placed, of, "placement", &self.placement, allowed)?;
-        let limit = &self.watchdog;
-        check(*limit != Some(Duration::ZERO), of, "watchdog", limit, "more than zero")?;
+        let (is_watched, limit) = (self.watchdog.is_some(), self.watchdog.unwrap_or_default());
+        let sensible = !is_watched || !limit.is_zero();
+        check(sensible, of, "watchdog", &limit, "more than zero")?;
         let can_be_watched = match self.kind {
             ChildKind::Actor | ChildKind::Service => !matches!(self.placement, Placement::Inline),
             ChildKind::Blocking | ChildKind::Supervisor => false,
         };
         let allowed = "only for an actor or an async service whose placement is not Inline";
-        check(limit.is_none() || can_be_watched, of, "watchdog", limit, allowed)?;
+        check(!is_watched || can_be_watched, of, "watchdog", &limit, allowed)?;
         check(self.in_flight != Some(0), of, "in_flight", &0, "one or more")?;
         check(self.members != Some(0), of, "members", &0, "one or more")?;
         let ends = self.policy != RestartPolicy::Permanent;

@@ -34,7 +34,7 @@ fn a_watchdog_is_for_actors_and_services_on_another_thread() {
             error(nested().placement(Placement::Dedicated).watchdog(LIMIT)),
         ];
         for error in errors {
-            assert_eq!(error.field, "watchdog");
+            assert_eq!((error.field, error.value.as_str()), ("watchdog", "1s"));
             assert!(error.to_string().contains("not Inline"), "{error}");
         }
     });
