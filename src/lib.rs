@@ -159,6 +159,7 @@ mod picture;
 mod placement;
 mod policy;
 mod record;
+mod rows;
 #[cfg(feature = "serde")]
 mod serial;
 mod signals;

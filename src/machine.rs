@@ -39,7 +39,7 @@ use self::{
 };
 use crate::policy::{Decision, ExitClass, RestartPolicy};
 
-/// How many timers one [`Input::Tick`] serves at most, so that a storm of restarts comes in slices.
+/// How many timers one [`Input::Tick`] serves, or children it asks to stop, at most: so that a storm comes in slices.
 const SLICE: usize = 128;
 
 /// For a time that the clock cannot express: so far away that nobody will see it.
@@ -50,6 +50,12 @@ enum Phase {
     Running,
     Paused {
         until: Instant,
+    },
+    /// All are asked to stop, whoever else has ended by then, in slices. Those before `below` have yet to be asked.
+    Asking {
+        cause: StopCause,
+        below: u64,
+        since: Instant,
     },
     /// Children from `cursor` on have been dealt with.
     Stopping {
@@ -147,7 +153,7 @@ impl Machine {
     fn restarts_anything(&self) -> bool {
         match self.phase {
             Phase::Running | Phase::Paused { .. } => true,
-            Phase::Stopping { .. } | Phase::Finished => false,
+            Phase::Asking { .. } | Phase::Stopping { .. } | Phase::Finished => false,
         }
     }
 
@@ -276,7 +282,7 @@ impl Machine {
         now: Instant,
         out: &mut Vec<Action>,
     ) {
-        if let Phase::Stopping { .. } = self.phase {
+        if let Phase::Asking { .. } | Phase::Stopping { .. } = self.phase {
             return self.ended_before_it_was_asked(id, exit, now, out);
         }
         match exit {
@@ -352,6 +358,10 @@ impl Machine {
         }
         match self.phase {
             Phase::Paused { until } if until <= now => self.leave_pause(now, out),
+            Phase::Asking { cause, below, .. } => {
+                self.ask_slice(cause, below, now, out);
+                self.serve_timers(now, out);
+            }
             Phase::Paused { .. } | Phase::Running | Phase::Stopping { .. } | Phase::Finished => {
                 self.serve_timers(now, out);
             }

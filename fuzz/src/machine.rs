@@ -7,7 +7,7 @@
 
 use libfuzzer_sys::fuzz_target;
 
-pub(crate) use self::crate_under_test::{backoff, error, failure, info, machine, policy, token};
+pub(crate) use self::crate_under_test::{backoff, error, failure, info, machine, policy, rows, token};
 
 /// What of the crate the machine is made of, with the machine's own tests.
 #[allow(dead_code, unused_imports, reason = "what the machine does not need")]
@@ -19,6 +19,7 @@ mod crate_under_test {
     pub(crate) mod info;
     pub(crate) mod machine;
     pub(crate) mod policy;
+    pub(crate) mod rows;
     pub(crate) mod token;
 }
 

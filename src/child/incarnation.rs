@@ -86,7 +86,7 @@ pub(super) struct Incarnation<A: Actor<Context = Context<A>>> {
     /// poll, or the request finds the waker.
     waker: Mutex<Option<Waker>>,
     /// How it is to end, in the actor's own words.
-    conclusion: Mutex<Option<Outcome>>,
+    conclusion: Mutex<Option<Box<Outcome>>>,
     /// It has failed in its own words, and runs no more.
     pub(super) broken: AtomicBool,
     /// It stops when what was set apart in its mailbox has been handled.
@@ -182,7 +182,11 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
     }
 
     fn take_conclusion(&self) -> Option<Outcome> {
-        self.conclusion.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.conclusion
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+            .map(|outcome| *outcome)
     }
 
     /// Tells that it has ended and is gone; `end` is how it was ended from outside, if it was.
@@ -317,9 +321,11 @@ impl<A: Actor<Context = Context<A>>> Scope for Incarnation<A> {
             self.broken.store(true, Ordering::Relaxed);
         }
         let mut conclusion = self.conclusion.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*conclusion {
+        match conclusion.as_deref() {
             Some(Outcome::Failed(_) | Outcome::TerminateTree(_)) => {}
-            Some(Outcome::Finished | Outcome::Stopped) | None => *conclusion = Some(outcome),
+            Some(Outcome::Finished | Outcome::Stopped) | None => {
+                *conclusion = Some(Box::new(outcome));
+            }
         }
     }
 

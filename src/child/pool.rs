@@ -16,6 +16,7 @@ use super::{
     kept::{AnyKept, Factory, Job, Kept, Manners, SharedMailbox},
     link::Link,
     panics::Guarded,
+    taking::Extras,
 };
 use crate::{info::HasAddr, machine::Terms, placement::Placement, policy::RestartPolicy};
 
@@ -32,7 +33,7 @@ pub(crate) struct Pool<A: Actor<Context = Context<A>>> {
 /// What all members of a pool are made of.
 pub(crate) struct Template<A: Actor<Context = Context<A>>> {
     pub(super) name: String,
-    pub(super) terms: Terms,
+    pub(super) terms: Arc<Terms>,
     pub(super) manners: Manners,
     pub(super) placement: Placement,
     pub(super) factory: Arc<Mutex<Guarded<Factory<A>>>>,
@@ -61,12 +62,10 @@ impl<A: Actor<Context = Context<A>>> Template<A> {
             .map(|rule| -> Rule { Guarded::new(Box::new(move |failure| (**rule)(failure))) });
         TakenOn {
             name: Arc::from(format!("{}-{number}", self.name)),
-            terms: self.terms.clone(),
+            terms: Arc::clone(&self.terms),
             kept: Arc::new(Kept::member(mailbox, addr, factory, self.manners)),
-            nested: None,
-            decide,
             placement: self.placement.clone(),
-            calls: None,
+            extras: Extras::new(None, decide, None),
         }
     }
 

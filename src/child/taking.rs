@@ -30,19 +30,50 @@ pub(super) const CAPACITY_LIMIT: usize = usize::MAX >> 2;
 /// A child, as its supervisor sees it: without its actor's type.
 pub(crate) struct TakenOn {
     pub(crate) name: Arc<str>,
-    pub(crate) terms: Terms,
+    pub(crate) terms: Arc<Terms>,
     pub(crate) kept: Arc<dyn AnyKept>,
-    pub(crate) nested: Option<Arc<dyn Nested>>,
-    pub(crate) decide: Option<Rule>,
     pub(crate) placement: Placement,
+    /// If it has anything of this: few children do.
+    pub(super) extras: Option<Box<Extras>>,
+}
+
+#[derive(Default)]
+pub(super) struct Extras {
+    nested: Option<Arc<dyn Nested>>,
+    decide: Option<Rule>,
     /// If it is a blocking service.
-    pub(crate) calls: Option<Calls>,
+    calls: Option<Calls>,
+}
+
+impl Extras {
+    pub(super) fn new(
+        nested: Option<Arc<dyn Nested>>,
+        decide: Option<Rule>,
+        calls: Option<Calls>,
+    ) -> Option<Box<Self>> {
+        let has_any = nested.is_some() || decide.is_some() || calls.is_some();
+        has_any.then(|| Box::new(Self { nested, decide, calls }))
+    }
+}
+
+impl TakenOn {
+    pub(crate) fn nested(&self) -> Option<&Arc<dyn Nested>> {
+        self.extras.as_ref()?.nested.as_ref()
+    }
+
+    pub(crate) fn decide(&self) -> Option<&Rule> {
+        self.extras.as_ref()?.decide.as_ref()
+    }
+
+    pub(crate) fn calls(&self) -> Option<&Calls> {
+        self.extras.as_ref()?.calls.as_ref()
+    }
 }
 
 impl TakenOn {
     /// Whether it is a pool, or a member of one.
     fn is_of_pool(&self) -> bool {
-        self.kept.is_member() || self.nested.as_ref().is_some_and(|nested| nested.is_pool())
+        self.kept.is_member() || self.nested().is_some_and(|nested| nested.is_pool())
     }
 }
 
@@ -112,15 +143,14 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// Checks it, and splits it into what the machine and what the shell of its supervisor need.
     pub(crate) fn take_on(self, supervisor: &Spec) -> Result<TakenOn, SpecError> {
         let spec = self.checked(supervisor)?;
-        let (name, terms) = (Arc::from(spec.name.as_str()), spec.terms(supervisor));
+        let (name, terms) = (Arc::from(spec.name.as_str()), Arc::new(spec.terms(supervisor)));
         let manners = spec.manners();
         let (addr, intake) = (spec.addr.downgrade(), spec.mailbox.take());
         let factory = spec.factory.into_inner();
         let kept = Arc::new(Kept::new(intake, addr, factory, manners, spec.nested.clone()));
         let calls = spec.calls.map(|calls| calls.get_or_init(Calls::default).clone());
-        let (nested, decide) = (spec.nested, spec.decide);
-        let placement = spec.placement;
-        Ok(TakenOn { name, terms, kept, nested, decide, placement, calls })
+        let extras = Extras::new(spec.nested, spec.decide, calls);
+        Ok(TakenOn { name, terms, kept, placement: spec.placement, extras })
     }
 
     fn terms(&self, supervisor: &Spec) -> Terms {
@@ -135,12 +165,12 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             shutdown: self.shutdown.unwrap_or(default),
             start_timeout: self.start_timeout,
             kind: self.kind,
-            backoff: self.backoff.clone().map(Box::new),
+            backoff: self.backoff.clone(),
             give_up_after: self.give_up_after,
             significant: self.significant,
             essential: self.essential
                 || self.nested.as_ref().is_some_and(|nested| nested.has_essential()),
-            elsewhere: self.elsewhere().map(Box::new),
+            elsewhere: self.elsewhere(),
         }
     }
 
@@ -160,7 +190,11 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         let essential = spec.essential;
         let template = Template {
             name: spec.name.clone(),
-            terms: Terms { significant: false, essential: false, ..spec.terms(supervisor) },
+            terms: Arc::new(Terms {
+                significant: false,
+                essential: false,
+                ..spec.terms(supervisor)
+            }),
             manners,
             placement: spec.placement,
             factory: Arc::new(Mutex::new(spec.factory)),
@@ -197,13 +231,15 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             return Err(ReplaceError::WrongType { child, given });
         };
         let manners = spec.manners();
-        old.terms = spec.terms(supervisor);
+        old.terms = Arc::new(spec.terms(supervisor));
         old.name = Arc::from(spec.name);
-        old.decide = spec.decide;
-        if let (Some(calls), Some(of_old)) = (spec.calls, &old.calls) {
+        let calls = old.calls().cloned();
+        if let (Some(of_new), Some(calls)) = (spec.calls, &calls) {
             // One call at a time, also where the last one was begun by the old spec.
-            let _ = calls.set(of_old.clone());
+            let _ = of_new.set(calls.clone());
         }
+        // A nested supervisor is not replaced.
+        old.extras = Extras::new(None, spec.decide, calls);
         old.placement = spec.placement;
         kept.replace(spec.factory.into_inner(), manners, spec.capacity);
         Ok(())

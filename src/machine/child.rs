@@ -1,6 +1,6 @@
 //! One child: where it is in its life, and what that stage needs to know.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -103,7 +103,8 @@ pub(crate) struct Probe {
 /// What the machine knows of one child.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Child {
-    pub(crate) terms: Terms,
+    /// Most children of a supervisor have the same ones.
+    pub(crate) terms: Arc<Terms>,
     /// The number of its latest incarnation; 0 before the first one.
     pub(crate) life: u64,
     /// Not kept unless its first start succeeds.
@@ -134,7 +135,7 @@ impl Child {
 
     /// Whether its incarnation has been ready for so long that what was before is forgotten.
     pub(super) fn is_healthy(&self, now: Instant) -> bool {
-        let backoff = self.terms.backoff.as_deref();
+        let backoff = self.terms.backoff.as_ref();
         let healthy = backoff.map_or(HEALTHY, |backoff| backoff.healthy(self.last_delay));
         self.ready_at.is_some_and(|at| now.saturating_duration_since(at) >= healthy)
     }
@@ -213,10 +214,12 @@ impl Child {
             | State::Stopping { .. } => true,
         };
         Footprint {
-            slot: self.state.slot(),
-            probe: self.probe.as_ref().map(|probe| probe.until),
-            left_behind: self.is_left_behind(),
-            place: self.state.place(),
+            waits: Waits {
+                slot: self.state.slot(),
+                probe: self.probe.as_ref().map(|probe| probe.until),
+                place: self.state.place(),
+                left_behind: self.is_left_behind(),
+            },
             shown,
             kind: self.terms.kind,
             restarts: self.restarts(),
@@ -230,10 +233,7 @@ impl Child {
 /// Where a child is entered besides its own record: among the timers, in the queue, in the counts.
 #[derive(Clone, Copy)]
 pub(super) struct Footprint {
-    pub(super) slot: Option<Slot>,
-    pub(super) probe: Option<Slot>,
-    pub(super) left_behind: bool,
-    pub(super) place: Option<u64>,
+    pub(super) waits: Waits,
     pub(super) shown: Option<ChildState>,
     pub(super) kind: ChildKind,
     pub(super) restarts: u64,
@@ -243,4 +243,13 @@ pub(super) struct Footprint {
     pub(super) essential: bool,
     /// It is essential, and not ready.
     pub(super) missing: bool,
+}
+
+/// What a child waits for: times, and a place in the queue; or that it is not waited for.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Waits {
+    pub(super) slot: Option<Slot>,
+    pub(super) probe: Option<Slot>,
+    pub(super) place: Option<u64>,
+    pub(super) left_behind: bool,
 }

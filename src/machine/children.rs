@@ -4,7 +4,8 @@
 //! disagree with the states.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, btree_map},
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -12,13 +13,13 @@ use tokio::time::Instant;
 
 use super::{
     Standing, Terms,
-    child::{Child, Footprint, Probe, Slot, State, Until},
+    child::{Child, Footprint, Probe, Slot, State, Until, Waits},
 };
-use crate::info::ChildCounts;
+use crate::{info::ChildCounts, rows::Rows};
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Children {
-    by_id: BTreeMap<u64, Child>,
+    rows: Rows<Child>,
     timers: BTreeMap<Slot, u64>,
     queue: BTreeMap<u64, u64>,
     counts: ChildCounts,
@@ -32,7 +33,7 @@ pub(crate) struct Children {
 
 impl Children {
     /// Takes on a child that waits for its turn.
-    pub(crate) fn insert(&mut self, id: u64, terms: Terms, life: u64, on_trial: bool) {
+    pub(crate) fn insert(&mut self, id: u64, terms: Arc<Terms>, life: u64, on_trial: bool) {
         let child = Child {
             terms,
             life,
@@ -47,45 +48,47 @@ impl Children {
             row: 0,
             last_delay: Duration::ZERO,
         };
-        self.enter(id, child.footprint());
-        self.by_id.insert(id, child);
+        let footprint = child.footprint();
+        self.note(id, footprint.waits);
+        self.count(footprint, 1);
+        self.rows.insert(id, child);
     }
 
     pub(crate) fn get(&self, id: u64) -> Option<&Child> {
-        self.by_id.get(&id)
+        self.rows.get(id)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
+        self.rows.is_empty()
     }
 
     /// All of them, in start order.
     pub(crate) fn ids(&self) -> Vec<u64> {
-        self.by_id.keys().copied().collect()
+        self.rows.iter().map(|(id, _)| id).collect()
     }
 
-    pub(crate) fn iter(&self) -> btree_map::Iter<'_, u64, Child> {
-        self.by_id.iter()
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &Child)> {
+        self.rows.iter()
     }
 
     /// A place behind all of them in the start order.
     pub(crate) fn next_id(&self) -> u64 {
-        self.by_id.last_key_value().map_or(0, |(&id, _)| id + 1)
+        self.rows.last_before(u64::MAX).map_or(0, |(id, _)| id + 1)
     }
 
     /// The last child before this place in the start order.
     pub(crate) fn last_before(&self, id: u64) -> Option<(u64, &Child)> {
-        self.by_id.range(..id).next_back().map(|(&id, child)| (id, child))
+        self.rows.last_before(id)
     }
 
     /// The first child from this place on.
     pub(crate) fn first_from(&self, id: u64) -> Option<(u64, &Child)> {
-        self.by_id.range(id..).next().map(|(&id, child)| (id, child))
+        self.rows.from(id).next()
     }
 
     /// Whether a child from this place on waits for a time, or for the end of a pause.
     pub(crate) fn is_held_from(&self, id: u64) -> bool {
-        self.by_id.range(id..).any(|(_, child)| match child.state {
+        self.rows.from(id).any(|(_, child)| match child.state {
             State::BackingOff { until } => until != Until::Turn,
             State::Starting { .. }
             | State::Running
@@ -108,7 +111,7 @@ impl Children {
     }
 
     /// With a watchdog that it has not had before, it is watched from its next incarnation on.
-    pub(crate) fn set_terms(&mut self, id: u64, terms: Terms) {
+    pub(crate) fn set_terms(&mut self, id: u64, terms: Arc<Terms>) {
         self.change(id, |child| {
             if terms.watchdog().is_none() {
                 child.probe = None;
@@ -134,10 +137,11 @@ impl Children {
 
     /// One more failure in a row.
     pub(crate) fn note_failure(&mut self, id: u64, row: u32, delay: Duration) {
-        self.change(id, |child| {
+        // Neither is entered anywhere else.
+        if let Some(child) = self.rows.get_mut(id) {
             child.row = row;
             child.last_delay = delay;
-        });
+        }
     }
 
     /// A new incarnation; returns its number.
@@ -160,8 +164,10 @@ impl Children {
     }
 
     pub(crate) fn remove(&mut self, id: u64) {
-        if let Some(child) = self.by_id.remove(&id) {
-            self.erase(id, child.footprint());
+        if let Some(child) = self.rows.remove(id) {
+            let footprint = child.footprint();
+            self.forget(id, footprint.waits);
+            self.count(footprint, -1);
         }
     }
 
@@ -226,38 +232,40 @@ impl Children {
     }
 
     fn change(&mut self, id: u64, change: impl FnOnce(&mut Child)) {
-        let Some(child) = self.by_id.get_mut(&id) else { return };
+        let Some(child) = self.rows.get_mut(id) else { return };
         let before = child.footprint();
         change(child);
         let after = child.footprint();
-        self.erase(id, before);
-        self.enter(id, after);
+        if before.waits != after.waits {
+            self.forget(id, before.waits);
+            self.note(id, after.waits);
+        }
+        self.count(before, -1);
+        self.count(after, 1);
     }
 
-    fn enter(&mut self, id: u64, footprint: Footprint) {
-        for slot in [footprint.slot, footprint.probe].into_iter().flatten() {
+    fn note(&mut self, id: u64, waits: Waits) {
+        for slot in [waits.slot, waits.probe].into_iter().flatten() {
             self.timers.insert(slot, id);
         }
-        if let Some(place) = footprint.place {
+        if let Some(place) = waits.place {
             self.queue.insert(place, id);
         }
-        if footprint.left_behind {
+        if waits.left_behind {
             self.left_behind.insert(id);
         }
-        self.count(footprint, 1);
     }
 
-    fn erase(&mut self, id: u64, footprint: Footprint) {
-        for slot in [footprint.slot, footprint.probe].into_iter().flatten() {
+    fn forget(&mut self, id: u64, waits: Waits) {
+        for slot in [waits.slot, waits.probe].into_iter().flatten() {
             self.timers.remove(&slot);
         }
-        if let Some(place) = footprint.place {
+        if let Some(place) = waits.place {
             self.queue.remove(&place);
         }
-        if footprint.left_behind {
+        if waits.left_behind {
             self.left_behind.remove(&id);
         }
-        self.count(footprint, -1);
     }
 
     fn count(&mut self, child: Footprint, by: i8) {

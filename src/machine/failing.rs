@@ -91,7 +91,10 @@ impl Machine {
                     self.enter_pause(now, out);
                 }
             }
-            Phase::Paused { .. } | Phase::Stopping { .. } | Phase::Finished => {
+            Phase::Paused { .. }
+            | Phase::Asking { .. }
+            | Phase::Stopping { .. }
+            | Phase::Finished => {
                 self.tell_failed(id, forced, true, now, out);
             }
         }
@@ -102,7 +105,7 @@ impl Machine {
     fn next_delay(&mut self, id: u64, exit: ExitClass, now: Instant) -> Option<(u32, Duration)> {
         let child = self.children.get(id)?;
         let before = if child.is_healthy(now) { 0 } else { child.row };
-        let backoff = child.terms.backoff.as_deref();
+        let backoff = child.terms.backoff.as_ref();
         let delay = backoff.map_or(Duration::ZERO, |backoff| backoff.delay(before, &mut self.rng));
         let least = if exit == ExitClass::Hindered { HINDERED } else { Duration::ZERO };
         Some((before.saturating_add(1), delay.max(least)))

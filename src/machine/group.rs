@@ -72,9 +72,11 @@ impl Machine {
         let has_a_turn = self.has_a_turn(id);
         let until = match self.phase {
             Phase::Paused { .. } if !has_a_turn => Until::PauseEnds(self.children.queue_end()),
-            Phase::Paused { .. } | Phase::Running | Phase::Stopping { .. } | Phase::Finished => {
-                Until::Turn
-            }
+            Phase::Paused { .. }
+            | Phase::Running
+            | Phase::Asking { .. }
+            | Phase::Stopping { .. }
+            | Phase::Finished => Until::Turn,
         };
         self.children.set(id, State::BackingOff { until });
         out.push(Action::Down { child: id });

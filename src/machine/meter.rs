@@ -21,6 +21,9 @@ impl Meter {
     pub(crate) fn read(&self, now: Instant) -> f64 {
         let Some(at) = self.at else { return 0.0 };
         let elapsed = now.saturating_duration_since(at);
+        if elapsed.is_zero() {
+            return self.count; // It was raised for this very failure.
+        }
         self.count * (-elapsed.as_secs_f64() / self.half_life.as_secs_f64()).exp2()
     }
 

@@ -1,6 +1,6 @@
 //! What goes into the machine, and what comes out.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -47,13 +47,13 @@ pub(crate) struct Terms {
     pub(crate) shutdown: Shutdown,
     pub(crate) start_timeout: Option<Duration>,
     pub(crate) kind: ChildKind,
-    pub(crate) backoff: Option<Box<Backoff>>,
+    pub(crate) backoff: Option<Backoff>,
     pub(crate) give_up_after: Option<u32>,
     pub(crate) significant: bool,
     /// The tree is not ready without it. For a supervisor also: without something that was declared below it.
     pub(crate) essential: bool,
     /// If it does not run on its supervisor's thread.
-    pub(crate) elsewhere: Option<Box<Elsewhere>>,
+    pub(crate) elsewhere: Option<Elsewhere>,
 }
 
 /// What concerns a child on another thread.
@@ -99,7 +99,7 @@ impl Terms {
     }
 
     pub(super) fn watchdog(&self) -> Option<Duration> {
-        self.elsewhere.as_deref()?.watchdog
+        self.elsewhere.as_ref()?.watchdog
     }
 }
 
@@ -108,13 +108,13 @@ impl Terms {
 pub(crate) enum Input {
     /// A child was declared before the start. `life` is that of its last incarnation under an earlier
     /// machine, or 0.
-    Declare { child: u64, terms: Terms, life: u64 },
+    Declare { child: u64, terms: Arc<Terms>, life: u64 },
     /// What was declared is to start.
     Start,
     /// A child is taken on; one `on_trial` is not kept unless its first start succeeds.
-    Add { child: u64, terms: Terms, on_trial: bool },
+    Add { child: u64, terms: Arc<Terms>, on_trial: bool },
     /// The terms of a child change.
-    Retune { child: u64, terms: Terms },
+    Retune { child: u64, terms: Arc<Terms> },
     /// An incarnation is ready.
     Ready { child: u64, life: u64 },
     /// An incarnation has ended and is gone. `decision` is what its own rule says, where it has one and

@@ -3,15 +3,15 @@
 use tokio::time::Instant;
 
 use super::{
-    Action, Machine, Phase, Settled, StopCause, Wait, after,
-    child::{State, Then},
+    Action, Machine, Phase, SLICE, Settled, StopCause, Wait, after,
+    child::{Child, State, Then},
 };
 use crate::policy::{Shutdown, ShutdownOrder};
 
 impl Machine {
     /// Once the stop is over: the children that were left behind, their threads still running.
     pub(crate) fn left_behind(&self) -> impl Iterator<Item = u64> + '_ {
-        self.children.iter().filter(|(_, child)| child.state.is_up()).map(|(&id, _)| id)
+        self.children.iter().filter(|(_, child)| child.state.is_up()).map(|(id, _)| id)
     }
 
     /// Whether the child has been removed, and its incarnation has not ended yet.
@@ -125,11 +125,27 @@ impl Machine {
         out.push(Action::StopBegun { cause });
         self.leave_only_what_is_up(out);
         if self.settings.shutdown_order == ShutdownOrder::Concurrent {
-            let ids = self.children.ids();
-            for id in ids.into_iter().rev() {
-                self.ask_if_up(id, now, out);
-            }
+            self.ask_slice(cause, u64::MAX, now, out);
         }
+    }
+
+    /// Asks the next ones below this number. They end while others are asked, and are gone soon after they were touched.
+    pub(super) fn ask_slice(
+        &mut self,
+        cause: StopCause,
+        mut below: u64,
+        now: Instant,
+        out: &mut Vec<Action>,
+    ) {
+        for _ in 0..SLICE {
+            let Some((id, _)) = self.children.last_before(below) else {
+                self.phase = Phase::Stopping { cause, cursor: u64::MAX };
+                return;
+            };
+            self.ask_if_up(id, now, out);
+            below = id;
+        }
+        self.phase = Phase::Asking { cause, below, since: now };
     }
 
     fn ask_if_up(&mut self, id: u64, now: Instant, out: &mut Vec<Action>) {
@@ -171,8 +187,12 @@ impl Machine {
 
     /// Forgets who has no incarnation, and tells who waits for one that there will be none.
     fn leave_only_what_is_up(&mut self, out: &mut Vec<Action>) {
-        let ids = self.children.ids();
-        for child in ids {
+        let is_up_and_known = |child: &Child| {
+            !child.on_trial && matches!(child.state, State::Starting { .. } | State::Running)
+        };
+        let others = self.children.iter().filter(|(_, child)| !is_up_and_known(child));
+        let others: Vec<u64> = others.map(|(id, _)| id).collect();
+        for child in others {
             let Some(known) = self.children.get(child) else { continue };
             if known.on_trial {
                 out.push(Action::Settle { child, wait: Wait::Ready, outcome: Settled::Stopping });

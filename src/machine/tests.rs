@@ -123,11 +123,11 @@ impl Sim {
     }
 
     fn add(&mut self, child: u64, terms: Terms) -> Vec<Action> {
-        self.input(Input::Add { child, terms, on_trial: false })
+        self.input(Input::Add { child, terms: terms.into(), on_trial: false })
     }
 
     fn add_on_trial(&mut self, child: u64, terms: Terms) -> Vec<Action> {
-        self.input(Input::Add { child, terms, on_trial: true })
+        self.input(Input::Add { child, terms: terms.into(), on_trial: true })
     }
 
     fn ready(&mut self, child: u64) -> Vec<Action> {

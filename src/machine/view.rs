@@ -14,13 +14,26 @@ use crate::{
 impl Machine {
     /// When it wants to be told that time has passed. One that waits for nothing has none (I6).
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        [self.pause_ends(), self.leaving, self.children.deadline()].into_iter().flatten().min()
+        let own = [self.pause_ends(), self.goes_on_at(), self.leaving];
+        own.into_iter().chain([self.children.deadline()]).flatten().min()
     }
 
     pub(super) fn pause_ends(&self) -> Option<Instant> {
         match self.phase {
             Phase::Paused { until } => Some(until),
-            Phase::Running | Phase::Stopping { .. } | Phase::Finished => None,
+            Phase::Running | Phase::Asking { .. } | Phase::Stopping { .. } | Phase::Finished => {
+                None
+            }
+        }
+    }
+
+    /// If it has done a slice of its work: at once.
+    fn goes_on_at(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Asking { since, .. } => Some(since),
+            Phase::Running | Phase::Paused { .. } | Phase::Stopping { .. } | Phase::Finished => {
+                None
+            }
         }
     }
 
@@ -33,7 +46,9 @@ impl Machine {
         match self.phase {
             Phase::Running => SupervisorState::Running,
             Phase::Paused { until } => SupervisorState::Paused { until },
-            Phase::Stopping { .. } | Phase::Finished => SupervisorState::Stopping,
+            Phase::Asking { .. } | Phase::Stopping { .. } | Phase::Finished => {
+                SupervisorState::Stopping
+            }
         }
     }
 
@@ -62,7 +77,7 @@ impl Machine {
     /// The children that are listed, in start order.
     pub(crate) fn list(&self) -> impl Iterator<Item = Listed> + '_ {
         let pause = self.pause_ends();
-        let listed = move |(&id, child): (&u64, &Child)| {
+        let listed = move |(id, child): (u64, &Child)| {
             let next_start = match child.state {
                 State::BackingOff { until: Until::Due(slot) } => Some(slot.at).max(pause),
                 State::BackingOff { until: Until::PauseEnds(_) } => pause,

@@ -22,6 +22,7 @@ use crate::{
     error::SpecError,
     failure::{Failure, Outcome},
     info::StopReport,
+    machine::Terms,
     spec::{Spec, check},
     token,
 };
@@ -64,6 +65,8 @@ pub(super) struct Plan {
     pub(super) members: Option<Members>,
     /// Essential children that have failed for good, under any incarnation.
     pub(super) lost: Vec<Lost>,
+    /// Those of the child that was taken on last: others are likely to have the same.
+    terms: Option<Arc<Terms>>,
     /// What that report names.
     pub(super) left_behind: Vec<LeftBehind>,
     /// If it went down without order.
@@ -83,7 +86,7 @@ pub(super) struct Declared {
     pub(super) child: TakenOn,
     /// The number of its last incarnation.
     pub(super) life: u64,
-    pub(super) last_failure: Option<Box<Failure>>,
+    pub(super) last_failure: Option<Arc<Failure>>,
 }
 
 impl Blueprint {
@@ -123,13 +126,14 @@ impl Blueprint {
     where
         A: Actor<Context = Context<A>>,
     {
-        let child = match spec.is_pool() {
+        let mut child = match spec.is_pool() {
             true => pool::take_on(spec, &self.spec)?,
             false => spec.take_on(&self.spec)?,
         };
-        if let Some(nested) = &child.nested {
+        if let Some(nested) = child.nested() {
             nested.adopt(&self.bus);
         }
+        self.plan().share(&mut child.terms);
         Ok(child)
     }
 
@@ -165,6 +169,13 @@ impl Plan {
         let id = self.next_child;
         self.next_child += 1;
         id
+    }
+
+    fn share(&mut self, terms: &mut Arc<Terms>) {
+        match &self.terms {
+            Some(last) if last == terms => *terms = Arc::clone(last),
+            Some(_) | None => self.terms = Some(Arc::clone(terms)),
+        }
     }
 }
 

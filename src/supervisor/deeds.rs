@@ -39,7 +39,7 @@ impl Shell {
             Action::Probe { child, life } => self.reach(child, life, |handle| handle.probe()),
             Action::Abandon { child, life } => self.abandon(child, life),
             Action::Down { child } => {
-                if let Some(entry) = self.children.get(&child) {
+                if let Some(entry) = self.children.get(child) {
                     Arc::clone(&entry.child.kept).down();
                 }
             }
@@ -67,8 +67,8 @@ impl Shell {
             }
             Action::PauseLeft => self.tell(None, Level::Info, || EventKind::BackoffLeft),
             Action::StopBegun { cause } => match cause {
-                StopCause::TerminateTree { .. } => self.cause = self.latest.take(),
-                StopCause::Escalated { child } => self.cause = self.escalation(child),
+                StopCause::TerminateTree { .. } => self.cause = self.latest().cloned(),
+                StopCause::Escalated { .. } => self.cause = self.escalation(),
                 StopCause::Asked | StopCause::Killed | StopCause::Auto | StopCause::Deserted => {}
             },
             Action::Released { child } => self.release(child),
@@ -86,7 +86,7 @@ impl Shell {
     }
 
     fn start_child(&mut self, id: u64, life: u64) {
-        let Some(entry) = self.children.get_mut(&id) else { return };
+        let Some(entry) = self.children.get_mut(id) else { return };
         entry.life = life;
         let span = Span::of_child(|| self.blueprint.bus.path(), &entry.child.name, life);
         match life - 1 {
@@ -105,7 +105,7 @@ impl Shell {
     }
 
     fn reach(&self, child: u64, life: u64, reach: impl FnOnce(&dyn Handle)) {
-        let entry = self.children.get(&child).filter(|entry| entry.life == life);
+        let entry = self.children.get(child).filter(|entry| entry.life == life);
         if let Some(handle) = entry.and_then(|entry| entry.handle.as_deref()) {
             reach(handle);
         }
@@ -113,16 +113,19 @@ impl Shell {
 
     /// A nested supervisor is not dropped but told, so that all those below it are gone before it is.
     fn kill(&self, child: u64, life: u64) {
-        let nested = self.children.get(&child).and_then(|entry| entry.child.nested.as_ref());
+        let nested = self.children.get(child).and_then(|entry| entry.child.nested());
         if !nested.is_some_and(|nested| nested.tell(Notice::Kill)) {
             self.reach(child, life, |handle| handle.kill());
         }
     }
 
     fn settle(&mut self, child: u64, wait: Wait, outcome: Settled) {
+        if self.waiting.is_empty() {
+            return;
+        }
         let Some(waiting) = self.waiting.remove(&(child, wait)) else { return };
         let failure = match outcome {
-            Settled::Failed => self.latest.clone(),
+            Settled::Failed => self.latest().cloned(),
             _ => None,
         };
         for sender in waiting {
@@ -131,23 +134,24 @@ impl Shell {
     }
 
     fn failed(&mut self, child: u64, forced: Option<Forced>, failures: f64, restarting: bool) {
-        let Some(entry) = self.children.get_mut(&child) else { return };
+        let Some(entry) = self.children.get_mut(child) else { return };
         let failure = match forced {
-            None => entry.ended_with.take().unwrap_or(Failure::Stopped),
+            None => entry.ended_with.take().unwrap_or_else(|| Arc::new(Failure::Stopped)),
             Some(forced) => {
                 // What it has said itself on the way is not why it has ended.
                 panics::discard(entry.ended_with.take());
-                forced.into()
+                Arc::new(forced.into())
             }
         };
-        panics::discard(entry.last_failure.replace(Box::new(failure.clone())));
-        panics::discard(self.latest.replace(failure.clone()));
+        panics::discard(entry.last_failure.replace(Arc::clone(&failure)));
+        let of_whom = Arc::clone(&entry.child.name);
+        panics::discard(self.latest.replace((of_whom, Arc::clone(&failure))));
         self.reading = failures;
         let threshold = self.machine.threshold();
         self.tell_child(child, Level::Warn, |name, token| EventKind::ChildFailed {
             name,
             token,
-            failure,
+            failure: (*failure).clone(),
             failures,
             threshold,
             restarting,
@@ -155,25 +159,28 @@ impl Shell {
     }
 
     /// What this supervisor fails with over the failure that was told last.
-    fn escalation(&mut self, child: u64) -> Option<Failure> {
-        let last = Box::new(self.latest.take()?);
-        let child = self.children.get(&child)?.child.name.to_string();
+    fn escalation(&self) -> Option<Failure> {
+        let (child, last) = self.latest.as_ref()?;
         Some(Failure::LimitReached {
-            path: [self.blueprint.bus.name().to_string(), child],
+            path: [self.blueprint.bus.name().to_string(), child.to_string()],
             failures: self.reading,
             threshold: self.machine.threshold(),
-            last,
+            last: Box::new(Failure::clone(last)),
             at_start: !self.machine.was_ready(),
         })
     }
 
+    fn latest(&self) -> Option<&Failure> {
+        self.latest.as_ref().map(|(_, failure)| &**failure)
+    }
+
     /// What the child's own rule says about the failure that it has just ended with, if it has a rule.
     pub(super) fn decide(&self, child: u64) -> Option<Decision> {
-        let entry = self.children.get(&child)?;
-        let rule = entry.child.decide.as_ref()?;
+        let entry = self.children.get(child)?;
+        let rule = entry.child.decide()?;
         let failure = match self.machine.forced(child) {
             Some(forced) => forced.into(),
-            None => entry.ended_with.clone().unwrap_or(Failure::Stopped),
+            None => entry.ended_with.as_deref().cloned().unwrap_or(Failure::Stopped),
         };
         let decision = panics::catch(|| rule(&failure)).unwrap_or_else(|panic| {
             let name = &entry.child.name;
@@ -184,27 +191,19 @@ impl Shell {
     }
 
     fn stopped(&mut self, child: u64) {
-        let failure = self.children.get_mut(&child).and_then(|entry| entry.ended_with.take());
+        let failure = self.children.get_mut(child).and_then(|entry| entry.ended_with.take());
         // That it was killed is its shutdown, or a `StopTimeout` has said so.
-        let failure = failure.filter(|failure| !matches!(failure, Failure::Killed));
+        let failure = failure.filter(|failure| !matches!(**failure, Failure::Killed));
         let loudest = if failure.is_some() { Level::Warn } else { Level::Debug };
         self.tell_child(child, loudest, |name, token| EventKind::ChildStopped {
             name,
             token,
-            failure,
+            failure: failure.as_deref().cloned(),
         });
+        panics::discard(failure);
     }
 
     fn ended(&mut self, child: u64, end: End) {
-        let reason = match end {
-            End::Finished => EndReason::Finished,
-            End::Stopped => EndReason::Stopped,
-            End::WithGroup => EndReason::WithGroup,
-            End::Removed => EndReason::Removed,
-            End::Failed => EndReason::Failed(self.latest.clone().unwrap_or(Failure::Stopped)),
-            End::GaveUp => EndReason::GaveUp(self.latest.clone().unwrap_or(Failure::Stopped)),
-            End::Stranded => EndReason::Stranded(self.latest.clone().unwrap_or(Failure::Stopped)),
-        };
         let loudest = match end {
             End::Failed | End::GaveUp | End::Stranded => Level::Error,
             End::Finished | End::Stopped | End::WithGroup | End::Removed => Level::Info,
@@ -212,39 +211,63 @@ impl Shell {
         if self.machine.is_lost(child)
             && let EndReason::Failed(failure)
             | EndReason::GaveUp(failure)
-            | EndReason::Stranded(failure) = &reason
-            && let Some(entry) = self.children.get(&child)
+            | EndReason::Stranded(failure) = self.reason(end)
+            && let Some(entry) = self.children.get(child)
         {
-            let lost = Lost { name: entry.child.name.to_string(), failure: failure.clone() };
+            let lost = Lost { name: entry.child.name.to_string(), failure };
             self.blueprint.plan().lost.push(lost);
         }
         self.tell_child(child, loudest, |name, token| EventKind::ChildEnded {
             name,
             token,
-            reason,
+            reason: self.reason(end),
         });
-        if let Some(entry) = self.children.remove(&child) {
+        if let Some(entry) = self.children.get(child) {
             entry.child.kept.close();
+        }
+        self.forget(child);
+    }
+
+    fn reason(&self, end: End) -> EndReason {
+        let latest = || self.latest().cloned().unwrap_or(Failure::Stopped);
+        match end {
+            End::Finished => EndReason::Finished,
+            End::Stopped => EndReason::Stopped,
+            End::WithGroup => EndReason::WithGroup,
+            End::Removed => EndReason::Removed,
+            End::Failed => EndReason::Failed(latest()),
+            End::GaveUp => EndReason::GaveUp(latest()),
+            End::Stranded => EndReason::Stranded(latest()),
         }
     }
 
     /// Nobody is to wait any longer for a child that cannot come back. One that can is down until its supervisor is
     /// restarted.
-    fn release(&self, child: u64) {
-        let Some(entry) = self.children.get(&child) else { return };
-        match entry.declared && !self.is_root {
-            true if entry.life > 0 => Arc::clone(&entry.child.kept).down(),
-            // It is still to be started for the first time: until then its messages are kept.
-            true => {}
-            false => entry.child.kept.close(),
+    fn release(&mut self, child: u64) {
+        let Some(entry) = self.children.get(child) else { return };
+        if entry.declared && !self.is_root {
+            // One that is still to be started for the first time keeps its messages until then.
+            if entry.life > 0 {
+                Arc::clone(&entry.child.kept).down();
+            }
+            return;
         }
-        if !entry.declared && !self.is_root {
+        entry.child.kept.close();
+        if !self.is_root {
             let reason = EndReason::WithSupervisor;
             self.tell_child(child, Level::Info, |name, token| EventKind::ChildEnded {
                 name,
                 token,
                 reason,
             });
+        }
+        self.forget(child);
+    }
+
+    /// What is left of a child that has ended, and whose mailbox is closed, holds nothing of the user's but its last failure.
+    fn forget(&mut self, child: u64) {
+        if let Some(entry) = self.children.remove(child) {
+            panics::discard(entry);
         }
     }
 
@@ -291,10 +314,10 @@ impl Shell {
     /// What was left behind here and below, as far as its thread still runs.
     fn all_left_behind(&mut self) -> Vec<LeftBehind> {
         let here = self.machine.left_behind().filter_map(|id| {
-            let entry = self.children.get(&id)?;
+            let entry = self.children.get(id)?;
             let child = &entry.child;
             let path = vec![child.name.to_string()];
-            Some(match &child.calls {
+            Some(match child.calls() {
                 Some(calls) => calls.left_behind(path),
                 // A supervisor on a thread that is stuck.
                 None => {
@@ -334,7 +357,7 @@ impl Shell {
         loudest: Level,
         kind: impl FnOnce(String, ChildToken) -> EventKind,
     ) {
-        if let Some(entry) = self.children.get(&child) {
+        if let Some(entry) = self.children.get(child) {
             let name = &*entry.child.name;
             self.tell(Some(name), loudest, || kind(name.to_owned(), self.token(child)));
         }

@@ -47,7 +47,7 @@ impl Shell {
         drop(plan);
         let missing = self.machine.list().filter(|listed| listed.is_missing);
         wrong.extend(missing.filter_map(|listed| {
-            let entry = self.children.get(&listed.id)?;
+            let entry = self.children.get(listed.id)?;
             let path = vec![name(), entry.child.name.to_string()];
             Some(Trouble { path, why: why(entry, listed)? })
         }));
@@ -61,7 +61,7 @@ impl Shell {
         let mut asked: Vec<&Arc<Host>> = Vec::new();
         let mut answers = Vec::new();
         for listed in self.machine.list().filter(|listed| listed.is_essential) {
-            let Some(entry) = self.children.get(&listed.id) else { continue };
+            let Some(entry) = self.children.get(listed.id) else { continue };
             if let Some(host) = &entry.host {
                 if asked.iter().any(|known| Arc::ptr_eq(known, host)) {
                     continue;
@@ -119,7 +119,7 @@ fn why(entry: &Entry, listed: Listed) -> Option<Why> {
 
 /// Asks a nested supervisor what is wrong, and the thread of another child whether it is free; `None` where there is nothing to ask.
 fn ask(entry: &Entry, within: Duration) -> Option<BoxFuture<'static, Vec<Trouble>>> {
-    if let Some(nested) = &entry.child.nested {
+    if let Some(nested) = entry.child.nested() {
         let (reply, answer) = oneshot::channel();
         // Below it has to be known first who does not answer, so that this is told and not that the supervisor does not.
         let asked = nested.tell(Notice::Health(reply, within * 3 / 4));
@@ -177,9 +177,7 @@ impl Blueprint {
         let plan = self.plan();
         let declared = plan.declared.values().map(|declared| {
             let child = &declared.child;
-            child
-                .terms
-                .worst_case_stop(child.nested.as_ref().map(|nested| nested.worst_case_stop()))
+            child.terms.worst_case_stop(child.nested().map(|nested| nested.worst_case_stop()))
         });
         let members = plan.members.iter().map(|members| members.terms.worst_case_stop(None));
         let all: Option<Vec<Duration>> = declared.chain(members).collect();

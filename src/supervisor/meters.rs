@@ -181,7 +181,7 @@ impl Shell {
     fn measure_it(&mut self, action: &Action) {
         match *action {
             Action::Start { child, life } => {
-                let Some(entry) = self.children.get(&child) else { return };
+                let Some(entry) = self.children.get(child) else { return };
                 let name = self.blueprint.bus.labels().of(&entry.child.name);
                 self.meters.started(child, name, life, now());
             }
@@ -216,7 +216,7 @@ impl Shell {
     }
 
     fn kind_of_failure(&self, child: u64, forced: Option<Forced>) -> &'static str {
-        let ended_with = || self.children.get(&child)?.ended_with.as_ref().map(Failure::kind);
+        let ended_with = || self.children.get(child)?.ended_with.as_deref().map(Failure::kind);
         match forced {
             Some(forced) => Failure::from(forced).kind(),
             None => ended_with().unwrap_or(Failure::Stopped.kind()),

@@ -109,12 +109,12 @@ impl Shell {
         };
         for member in more {
             let id = self.add(member, false, ctx);
-            if let Some(entry) = self.children.get_mut(&id) {
+            if let Some(entry) = self.children.get_mut(id) {
                 entry.declared = true;
             }
         }
         for &id in present.iter().skip(size) {
-            if let Some(entry) = self.children.get(&id) {
+            if let Some(entry) = self.children.get(id) {
                 entry.child.kept.leave_the_queue();
             }
             // Refused only where everything stops anyway.

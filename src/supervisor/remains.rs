@@ -49,7 +49,7 @@ impl Remains {
     pub(super) fn add(&mut self, id: u64, entry: &Entry) {
         let Some(handle) = entry.handle.clone() else { return };
         let name = Arc::clone(&entry.child.name);
-        if let Some(nested) = &entry.child.nested {
+        if let Some(nested) = entry.child.nested() {
             self.nested.push((Arc::clone(&name), Arc::clone(nested)));
         }
         // One that is gone has told of that already, and perhaps was heard.

@@ -85,7 +85,7 @@ impl Shell {
             return Err(ReplaceError::Child(refused.into()));
         }
         let settings = &self.blueprint.spec;
-        if let Some(entry) = self.children.get_mut(&token.child) {
+        if let Some(entry) = self.children.get_mut(token.child) {
             spec.replace(&mut entry.child, settings)?;
             let terms = entry.child.terms.clone();
             if entry.handle.is_none() && entry.life > 0 {
@@ -105,12 +105,12 @@ impl Shell {
         members: usize,
     ) -> Result<oneshot::Receiver<bool>, ResizeError> {
         self.knows(token).map_err(ChildError::from)?;
-        let Some(entry) = self.children.get(&token.child) else {
+        let Some(entry) = self.children.get(token.child) else {
             return Err(ChildError::NotFound.into());
         };
         let name = &entry.child.name;
         check(members > 0, || format!("child {name:?}"), "members", &members, "one or more")?;
-        match &entry.child.nested {
+        match entry.child.nested() {
             Some(nested) if nested.is_pool() => Ok(nested.resize(members)),
             _ => Err(ResizeError::NotAPool { child: name.to_string() }),
         }
@@ -130,7 +130,7 @@ impl Shell {
 
     fn list(&self) -> Vec<ChildInfo> {
         let info = |listed: Listed| {
-            let entry = self.children.get(&listed.id)?;
+            let entry = self.children.get(listed.id)?;
             let kept = Arc::downgrade(&entry.child.kept);
             Some(ChildInfo {
                 token: self.token(listed.id),
@@ -144,14 +144,16 @@ impl Shell {
                 addr: AddrRef(kept),
             })
         };
-        self.machine.list().filter_map(info).collect()
+        let mut list = Vec::with_capacity(self.machine.counts().total());
+        list.extend(self.machine.list().filter_map(info));
+        list
     }
 
     /// This supervisor now, and what those below it will answer.
     fn branch(&self) -> Branch {
         let (status, children) = (self.status(), self.list());
         let ask = |child: &ChildInfo| {
-            let nested = self.children.get(&child.token.child)?.child.nested.as_ref()?;
+            let nested = self.children.get(child.token.child)?.child.nested()?;
             let (reply, answer) = oneshot::channel();
             // One without an incarnation has no status.
             nested.tell(Notice::Tree(reply)).then_some((child.token, answer))

@@ -1,7 +1,7 @@
 //! The shell: it turns what happens into inputs of the machine, and has its actions [carried out](super::deeds).
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     mem,
     sync::Arc,
     task::{self, Poll},
@@ -43,6 +43,7 @@ use crate::{
     },
     placement::Placement,
     policy::ExitClass,
+    rows::Rows,
     token::ChildToken,
 };
 
@@ -58,7 +59,7 @@ pub(super) struct Shell {
     /// Nobody restarts it.
     pub(super) is_root: bool,
     pub(super) machine: Machine,
-    pub(super) children: BTreeMap<u64, Entry>,
+    pub(super) children: Rows<Entry>,
     inbox: UnboundedReceiver<Notice>,
     pub(super) outbox: UnboundedSender<Notice>,
     /// A `Tick` is on its way through the inbox.
@@ -68,8 +69,8 @@ pub(super) struct Shell {
     actions: Vec<Action>,
     /// Sent when all actions have been carried out, so that they are true (I4).
     pub(super) answers: Vec<(oneshot::Sender<Answer>, Answer)>,
-    /// The failure that was told last, while the actions that follow from it are carried out.
-    pub(super) latest: Option<Failure>,
+    /// The failure that was told last, and of whom, while the actions that follow from it are carried out.
+    pub(super) latest: Option<(Arc<str>, Arc<Failure>)>,
     /// What the meter read then.
     pub(super) reading: f64,
     /// What this supervisor ends with, if not in good order.
@@ -89,11 +90,11 @@ pub(super) struct Shell {
 pub(super) struct Entry {
     pub(super) child: TakenOn,
     pub(super) declared: bool,
-    pub(super) last_failure: Option<Box<Failure>>,
+    pub(super) last_failure: Option<Arc<Failure>>,
     pub(super) life: u64,
     pub(super) handle: Option<Arc<dyn Handle>>,
     /// How its last incarnation has ended, until the machine has said what to make of it.
-    pub(super) ended_with: Option<Failure>,
+    pub(super) ended_with: Option<Arc<Failure>>,
     /// The supervisor's thread that it runs on, if it does.
     pub(super) host: Option<Arc<Host>>,
 }
@@ -132,7 +133,7 @@ impl Entry {
 
     /// Which thread its incarnation is on, or is to be on.
     pub(super) fn thread(&self) -> Whereabouts {
-        match (&self.child.calls, &self.host, &self.handle) {
+        match (self.child.calls(), &self.host, &self.handle) {
             (Some(_), ..) => Whereabouts::ItsOwn,
             (None, Some(host), _) => Whereabouts::On(host.thread()),
             (None, None, Some(handle)) => handle.thread(),
@@ -204,7 +205,7 @@ impl Shell {
             blueprint,
             is_root,
             machine,
-            children: BTreeMap::new(),
+            children: Rows::default(),
             inbox,
             outbox,
             ticking: false,
@@ -329,7 +330,7 @@ impl Shell {
                 self.note_return(child, life);
                 match self.remains_of(child, life) {
                     None => {
-                        let entry = self.children.get(&child);
+                        let entry = self.children.get(child);
                         let exit = entry.map_or(outcome.class(), |entry| entry.class_of(&outcome));
                         self.exited(child, life, outcome, exit, ctx);
                     }
@@ -338,7 +339,7 @@ impl Shell {
             }
             Notice::Alive { child, life } => self.input(Input::Alive { child, life }, ctx),
             Notice::Abandoned { child, life } => {
-                let entry = self.children.get(&child);
+                let entry = self.children.get(child);
                 let exit = match entry.is_some_and(Entry::is_started_in_vain) {
                     true => ExitClass::Stranded,
                     false => ExitClass::Failed,
@@ -386,8 +387,8 @@ impl Shell {
 
     /// What this one is waited for that has just ended: as a supervisor that went down without order (I1).
     fn remains_of(&self, child: u64, life: u64) -> Option<BoxFuture<'static, ()>> {
-        let entry = self.children.get(&child).filter(|entry| entry.is_in(life))?;
-        Arc::clone(entry.child.nested.as_ref()?).remains()
+        let entry = self.children.get(child).filter(|entry| entry.is_in(life))?;
+        Arc::clone(entry.child.nested()?).remains()
     }
 
     fn tell_after(&self, remains: BoxFuture<'static, ()>, child: u64, life: u64, outcome: Outcome) {
@@ -406,7 +407,7 @@ impl Shell {
         exit: ExitClass,
         ctx: &mut Context<Supervisor>,
     ) {
-        let Some(entry) = self.children.get_mut(&child).filter(|entry| entry.is_in(life)) else {
+        let Some(entry) = self.children.get_mut(child).filter(|entry| entry.is_in(life)) else {
             // Of an earlier life (I3).
             return panics::discard(outcome);
         };
@@ -418,8 +419,8 @@ impl Shell {
             // Who is down keeps no place on a thread that is shared.
             entry.host = None;
         }
-        panics::discard(mem::replace(&mut entry.ended_with, outcome.into_failure()));
-        if let Some(nested) = &entry.child.nested {
+        panics::discard(mem::replace(&mut entry.ended_with, outcome.into_failure().map(Arc::new)));
+        if let Some(nested) = entry.child.nested() {
             remember(&mut self.left_behind, nested.left_behind(), &entry.child.name);
         }
         let decision =
@@ -551,9 +552,9 @@ pub(super) fn remember(all: &mut Vec<LeftBehind>, more: Vec<LeftBehind>, name: &
 
 impl Shell {
     /// It goes down without order: what runs on other threads has yet to end.
-    fn leave_remains(&mut self, children: &BTreeMap<u64, Entry>) {
+    fn leave_remains(&mut self, children: &Rows<Entry>) {
         let mut remains = Remains::of(mem::replace(&mut self.inbox, unbounded_channel().1));
-        children.iter().for_each(|(&id, entry)| remains.add(id, entry));
+        children.iter().for_each(|(id, entry)| remains.add(id, entry));
         let mut plan = self.blueprint.plan();
         plan.outbox = None;
         plan.left_behind = self.threads.left_behind().collect();
@@ -565,11 +566,11 @@ impl Shell {
 impl Drop for Shell {
     /// What is left of its children ends, and the declared ones wait for the next incarnation.
     fn drop(&mut self) {
-        let children = mem::take(&mut self.children);
+        let mut children = mem::take(&mut self.children);
         if !self.is_root && !self.machine.is_over() {
             self.leave_remains(&children);
         }
-        for (id, entry) in children {
+        for (id, entry) in children.drain() {
             let Entry { child, declared, last_failure, life, handle, ended_with, host: _ } = entry;
             panics::discard(ended_with);
             if let Some(handle) = handle {

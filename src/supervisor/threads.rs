@@ -107,7 +107,7 @@ impl Threads {
 impl Shell {
     /// Starts an incarnation where its spec says.
     pub(super) fn launch(&mut self, id: u64, link: Link) {
-        let Some(entry) = self.children.get_mut(&id) else { return };
+        let Some(entry) = self.children.get_mut(id) else { return };
         let (kept, placement) = (Arc::clone(&entry.child.kept), entry.child.placement.clone());
         // Only a thread of its own is kept. One of the pool that it has left may be the idlest of all.
         let last = entry.host.take();
@@ -133,7 +133,7 @@ impl Shell {
         match host {
             Ok(host) => {
                 host.run(job);
-                if let Some(entry) = self.children.get_mut(&id) {
+                if let Some(entry) = self.children.get_mut(id) {
                     entry.host = Some(host);
                 }
             }
@@ -154,7 +154,7 @@ impl Shell {
 
     /// Goes on without an incarnation whose thread is stuck, and with all that is on that thread.
     pub(super) fn abandon(&mut self, child: u64, life: u64) {
-        let Some(entry) = self.children.get_mut(&child).filter(|entry| entry.is_in(life)) else {
+        let Some(entry) = self.children.get_mut(child).filter(|entry| entry.is_in(life)) else {
             return;
         };
         let (Some(handle), name) = (entry.handle.clone(), Arc::clone(&entry.child.name)) else {
@@ -171,23 +171,23 @@ impl Shell {
 
     /// Another child on the same thread of the supervisor's, in whose code that thread is.
     pub(super) fn who_is_busy_beside(&self, child: u64) -> Option<(u64, u64)> {
-        let host = self.children.get(&child)?.host.as_ref()?;
+        let host = self.children.get(child)?.host.as_ref()?;
         let is_busy = |entry: &Entry| {
             let is_there = entry.host.as_ref().is_some_and(|it| Arc::ptr_eq(it, host));
             is_there && entry.handle.as_ref().is_some_and(|handle| handle.is_busy())
         };
         let (id, busy) = self.children.iter().find(|(_, entry)| is_busy(entry))?;
-        (*id != child).then_some((*id, busy.life))
+        (id != child).then_some((id, busy.life))
     }
 
     /// When the thread of this one last turned to the code of any child.
     pub(super) fn last_turn_beside(&self, child: u64) -> Option<Instant> {
-        let thread = match self.children.get(&child)?.thread() {
+        let thread = match self.children.get(child)?.thread() {
             thread @ Whereabouts::On(_) => thread,
             Whereabouts::ItsOwn | Whereabouts::Waiting => return None,
         };
-        let there = self.children.values().filter(|entry| entry.thread() == thread);
-        there.filter_map(|entry| entry.handle.as_ref()?.last_turn()).max()
+        let there = self.children.iter().filter(|(_, entry)| entry.thread() == thread);
+        there.filter_map(|(_, entry)| entry.handle.as_ref()?.last_turn()).max()
     }
 
     /// Everybody leaves this thread.
@@ -195,7 +195,7 @@ impl Shell {
         if !self.threads.give_up(stuck) {
             return;
         }
-        for (&child, entry) in &self.children {
+        for (child, entry) in self.children.iter() {
             let is_there = entry.host.as_ref().is_some_and(|host| Arc::ptr_eq(host, stuck));
             if is_there && entry.handle.is_some() {
                 let _ = self.outbox.send(Notice::Stranded { child, life: entry.life });
@@ -222,7 +222,7 @@ impl Shell {
 
     /// How many threads are stuck in what was left behind on them.
     pub(super) fn count_left_behind(&self) -> usize {
-        let entries = self.machine.overdue().filter_map(|id| self.children.get(&id));
+        let entries = self.machine.overdue().filter_map(|id| self.children.get(id));
         let abandoned = self.threads.abandoned.iter().map(|gone| gone.thread);
         let below = self.left_behind.iter().filter(|left| left.is_running());
         let below = below.map(|left| left.thread);
@@ -233,7 +233,7 @@ impl Shell {
     pub(super) fn give_up_stuck_threads(&mut self) {
         let left_behind: Vec<u64> = self.machine.left_behind().collect();
         for id in left_behind {
-            if let Some(host) = self.children.get(&id).and_then(|entry| entry.host.clone()) {
+            if let Some(host) = self.children.get(id).and_then(|entry| entry.host.clone()) {
                 self.threads.give_up(&host);
             }
         }

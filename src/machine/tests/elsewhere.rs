@@ -9,7 +9,7 @@ pub(super) const GRACE_OF_SUPERVISORS: Duration = secs(10);
 
 /// On another thread.
 pub(super) fn elsewhere() -> Terms {
-    Terms { elsewhere: Some(Box::default()), ..permanent() }
+    Terms { elsewhere: Some(Elsewhere::default()), ..permanent() }
 }
 
 /// As [`elsewhere`], and a nested supervisor.
@@ -228,7 +228,7 @@ fn a_start_timeout_on_a_stuck_thread_is_a_failure_after_a_second() {
     for on_trial in [false, true] {
         let terms = Terms { start_timeout: Some(limit), ..elsewhere() };
         let mut sim = Sim::new();
-        sim.input(Input::Add { child: 1, terms, on_trial });
+        sim.input(Input::Add { child: 1, terms: terms.into(), on_trial });
         let mut late = at(limit, [killed(1, 1)]);
         late.extend(at(limit + GRACE, lost(1, 1)));
         assert_eq!(sim.timed(secs(60)), late);

@@ -38,7 +38,7 @@ fn starting(terms: Terms, on_trial: bool, mode: Mode) -> Sim {
     let mut sim = Sim::new();
     sim.add(0, permanent());
     sim.ready(0);
-    sim.input(Input::Add { child: 1, terms, on_trial });
+    sim.input(Input::Add { child: 1, terms: terms.into(), on_trial });
     sim.add(2, permanent());
     sim.ready(2);
     match mode {
@@ -226,7 +226,7 @@ fn the_others_keep_their_incarnations_when_one_fails() {
 fn strand(terms: Terms, on_limit: OnLimit, on_trial: bool, mode: Mode) -> (Sim, Vec<Action>) {
     let mut sim = Sim::with(Settings { on_limit, ..settings() });
     sim.add_running([permanent()]);
-    sim.input(Input::Add { child: 1, terms, on_trial });
+    sim.input(Input::Add { child: 1, terms: terms.into(), on_trial });
     sim.add(2, permanent());
     if mode == Mode::Paused {
         sim.pause_by(0);
@@ -289,7 +289,7 @@ fn one_that_was_to_stop_and_has_nowhere_to_start_again_does_what_was_to_follow()
 #[test]
 fn one_that_is_given_up_with_nowhere_to_start_again_has_failed_for_good() {
     let watched = Elsewhere { watchdog: Some(secs(1)) };
-    let terms = Terms { elsewhere: Some(Box::new(watched)), ..permanent() };
+    let terms = Terms { elsewhere: Some(watched), ..permanent() };
     let mut sim = starting(terms, false, Mode::Running);
     sim.pass(secs(1));
     let failed = forced(1, Forced::Unresponsive(secs(1)), 0.0, false);
@@ -299,7 +299,7 @@ fn one_that_is_given_up_with_nowhere_to_start_again_has_failed_for_good() {
 
 #[test]
 fn one_that_could_not_begin_waits_a_second_at_least_before_it_is_tried_again() {
-    let backoff = |delay| Some(Box::new(crate::backoff::Backoff::constant(delay)));
+    let backoff = |delay| Some(crate::backoff::Backoff::constant(delay));
     let delays = [(None, 1), (backoff(secs(0)), 1), (backoff(secs(1)), 1), (backoff(secs(5)), 5)];
     for (backoff, delay) in delays {
         let mut sim = starting(Terms { backoff, ..permanent() }, false, Mode::Running);

@@ -26,7 +26,7 @@ fn every_start_has_a_higher_number_whatever_it_is_for() {
 fn the_lives_under_an_earlier_machine_go_on_and_are_restarts() {
     let mut sim = Sim::new();
     let terms = permanent();
-    assert_eq!(sim.input(Input::Declare { child: 4, terms, life: 7 }), []);
+    assert_eq!(sim.input(Input::Declare { child: 4, terms: terms.into(), life: 7 }), []);
     assert_eq!(sim.input(Input::Start), [start(4, 8), Action::Up]);
     assert_eq!(sim.listed(), [(4, ChildState::Starting, 7)]);
     assert_eq!(sim.machine.restarts(), 7);

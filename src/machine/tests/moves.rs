@@ -16,7 +16,7 @@ fn moved(sim: &mut Sim) -> Vec<Action> {
 fn up(terms: Terms, on_trial: bool, is_ready: bool, mode: Mode) -> Sim {
     let mut sim = Sim::new();
     sim.add_running([permanent()]);
-    sim.input(Input::Add { child: 1, terms, on_trial });
+    sim.input(Input::Add { child: 1, terms: terms.into(), on_trial });
     if is_ready {
         sim.ready(1);
     }
@@ -97,7 +97,7 @@ fn one_that_was_killed_on_request_and_moves_has_failed() {
 
 #[test]
 fn one_that_is_down_has_nowhere_to_move_from_and_nothing_changes_at_all() {
-    let backoff = Some(Box::new(crate::backoff::Backoff::constant(secs(60))));
+    let backoff = Some(crate::backoff::Backoff::constant(secs(60)));
     for terms in [elsewhere(), Terms { backoff, ..watched() }] {
         for mode in [Mode::Running, Mode::Paused] {
             let mut sim = up(terms.clone(), false, true, mode);

@@ -16,7 +16,7 @@ fn nested(essential: bool) -> Terms {
 fn started(settings: Settings, children: impl IntoIterator<Item = Terms>) -> Sim {
     let mut sim = Sim::with(settings);
     for (child, terms) in (0..).zip(children) {
-        sim.input(Input::Declare { child, terms, life: 0 });
+        sim.input(Input::Declare { child, terms: terms.into(), life: 0 });
     }
     assert!(!sim.machine.is_ready(), "nothing has been started");
     sim.input(Input::Start);

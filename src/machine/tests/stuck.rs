@@ -222,7 +222,7 @@ fn a_group_waits_for_one_on_a_stuck_thread_until_it_is_given_up() {
 #[test]
 fn one_that_ran_elsewhere_is_given_up_though_its_spec_says_otherwise_by_now() {
     let mut sim = Sim::running([permanent(), elsewhere()]);
-    assert_eq!(sim.input(Input::Retune { child: 1, terms: permanent() }), []);
+    assert_eq!(sim.input(Input::Retune { child: 1, terms: permanent().into() }), []);
     let mut moved = sim.clone();
     assert_eq!(sim.begin(1, Request::Renew), [asked(1, 1)]);
     let mut late = at(LIMIT, [killed(1, 1)]);
@@ -241,7 +241,7 @@ fn one_that_ran_elsewhere_is_given_up_though_its_spec_says_otherwise_by_now() {
 #[test]
 fn one_that_ran_here_is_killed_for_certain_though_its_spec_says_otherwise_by_now() {
     let mut sim = Sim::running([permanent(), permanent()]);
-    assert_eq!(sim.input(Input::Retune { child: 1, terms: elsewhere() }), []);
+    assert_eq!(sim.input(Input::Retune { child: 1, terms: elsewhere().into() }), []);
     let before = sim.clone();
     assert_eq!(sim.input(Input::Move { child: 1, life: 1 }), []);
     assert_eq!(sim, before);

@@ -72,7 +72,7 @@ fn a_start_that_takes_too_long_while_everything_stops_is_told_and_its_child_is_n
         for on_trial in [false, true] {
             let mut sim = Sim::new();
             let terms = Terms { policy, ..hurried() };
-            sim.input(Input::Add { child: 0, terms, on_trial });
+            sim.input(Input::Add { child: 0, terms: terms.into(), on_trial });
             sim.add(1, permanent());
             sim.input(Input::Stop);
             assert_eq!(sim.timed(secs(4)), [(START_LIMIT, killed(0, 1))]);

@@ -97,7 +97,6 @@ impl TermsPick {
 impl From<TermsPick> for Terms {
     fn from(pick: TermsPick) -> Self {
         let TermsPick { policy, shutdown, start_timeout, kind, elsewhere } = pick;
-        let elsewhere = elsewhere.map(Box::new);
         Self { policy, shutdown, start_timeout, kind, elsewhere, ..permanent() }
     }
 }

@@ -10,7 +10,7 @@ const WATCHDOG: Duration = secs(8);
 const QUIET: Duration = secs(2);
 
 pub(super) fn watched() -> Terms {
-    Terms { elsewhere: Some(Box::new(Elsewhere { watchdog: Some(WATCHDOG) })), ..permanent() }
+    Terms { elsewhere: Some(Elsewhere { watchdog: Some(WATCHDOG) }), ..permanent() }
 }
 
 /// It may take its time to stop.
@@ -387,16 +387,16 @@ fn where_the_stuck_one_is_gone_or_cannot_be_given_up_the_one_that_does_not_answe
 fn a_spec_without_a_watchdog_ends_the_watch_at_once_and_one_with_another_begins_at_the_next_start()
 {
     let mut sim = Sim::running([watched()]);
-    sim.input(Input::Retune { child: 0, terms: elsewhere() });
+    sim.input(Input::Retune { child: 0, terms: elsewhere().into() });
     assert_eq!(sim.machine.deadline(), None);
     assert_eq!(answer(&mut sim, 0), []);
-    sim.input(Input::Retune { child: 0, terms: watched() });
+    sim.input(Input::Retune { child: 0, terms: watched().into() });
     // What has answered by then, to nobody, is not given up.
     assert_eq!(sim.timed(secs(100)), []);
     sim.begin(0, Request::Renew);
     sim.fail(0);
     assert_eq!(sim.timed(secs(100)), at(WATCHDOG, [abandoned(0, 2)]));
-    sim.input(Input::Retune { child: 0, terms: elsewhere() });
+    sim.input(Input::Retune { child: 0, terms: elsewhere().into() });
     sim.fail(0);
     assert_eq!(sim.machine.deadline(), None);
 }
@@ -405,9 +405,8 @@ fn a_spec_without_a_watchdog_ends_the_watch_at_once_and_one_with_another_begins_
 fn another_limit_holds_from_the_next_probe_on() {
     let mut sim = Sim::running([watched()]);
     let limit = secs(20);
-    let terms =
-        Terms { elsewhere: Some(Box::new(Elsewhere { watchdog: Some(limit) })), ..watched() };
-    sim.input(Input::Retune { child: 0, terms });
+    let terms = Terms { elsewhere: Some(Elsewhere { watchdog: Some(limit) }), ..watched() };
+    sim.input(Input::Retune { child: 0, terms: terms.into() });
     assert_eq!(sim.machine.deadline(), Some(sim.now + WATCHDOG));
     answer(&mut sim, 0);
     let mut happens = at(limit / 4, [probe(0, 1)]);

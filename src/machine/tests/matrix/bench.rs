@@ -53,7 +53,7 @@ impl Bench {
                 essential: false,
                 elsewhere: None,
             };
-            this.input(Input::Add { child, terms, on_trial: false });
+            this.input(Input::Add { child, terms: terms.into(), on_trial: false });
             if situation != Early || child != IT {
                 this.ready(child);
             }

@@ -83,7 +83,7 @@ impl From<Deal> for Terms {
             shutdown: deal.shutdown,
             start_timeout: deal.start_timeout,
             kind: deal.kind,
-            backoff: backoff.map(Box::new),
+            backoff,
             give_up_after: deal.give_up_after,
             significant: deal.significant,
             essential: deal.is_essential(),

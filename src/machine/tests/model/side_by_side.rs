@@ -17,7 +17,7 @@ use super::{
     watch::{Cause, Watch},
 };
 use crate::{
-    machine::{Action, Input, Machine, Progress, Request, Settings, Wait},
+    machine::{Action, Input, Machine, Progress, Request, Settings, Terms, Wait},
     policy::{Decision, ExitClass},
 };
 
@@ -81,7 +81,7 @@ impl SideBySide {
         self.model = Naive::new(self.settings.clone(), self.now - self.start);
         self.watch = Watch::new(self.settings.clone());
         for (&child, &(deal, life)) in &self.declared {
-            let input = Input::Declare { child, terms: deal.into(), life };
+            let input = Input::Declare { child, terms: Terms::from(deal).into(), life };
             self.machine.handle(input, self.now, &mut self.actions);
             self.model.declare(child, deal, life);
         }
@@ -156,7 +156,7 @@ impl SideBySide {
             self.model.wait(self.waited, child, Wait::Ready);
             self.waited += 1;
         }
-        let input = Input::Add { child, terms: deal.into(), on_trial };
+        let input = Input::Add { child, terms: Terms::from(deal).into(), on_trial };
         self.both(input, Cause::Added(child), |model| model.add(child, deal, on_trial))
     }
 
@@ -227,7 +227,7 @@ impl SideBySide {
         }
         let kind = self.model.kid(child).deal.kind;
         let deal = Deal { kind, ..deal };
-        let input = Input::Retune { child, terms: deal.into() };
+        let input = Input::Retune { child, terms: Terms::from(deal).into() };
         self.both(input, Cause::Other, |model| model.kid(child).deal = deal)?;
         if let Some((declared, _)) = self.declared.get_mut(&child) {
             *declared = deal;

@@ -55,7 +55,7 @@ impl Watch {
         self.counts = machine.state() == SupervisorState::Running;
         self.left_behind.clear();
         self.restarting.clear();
-        for (&id, child) in machine.children.iter() {
+        for (id, child) in machine.children.iter() {
             match child.state {
                 State::Stopping { then: Then::Restart, .. } => drop(self.restarting.insert(id)),
                 State::Stopping { overdue: true, .. } if !child.terms.can_be_killed() => {
@@ -147,7 +147,7 @@ impl Watch {
             return Ok(());
         }
         self.starting.insert(child);
-        for (&id, other) in machine.children.iter() {
+        for (id, other) in machine.children.iter() {
             if let State::Stopping { then: Then::Regroup, overdue, .. } = other.state
                 && (!overdue || other.terms.can_be_killed())
             {

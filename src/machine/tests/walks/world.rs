@@ -224,7 +224,7 @@ impl World {
             late: false,
         };
         self.children.insert(child, known);
-        self.input(Input::Add { child, terms, on_trial }, Cause::Added(child));
+        self.input(Input::Add { child, terms: terms.into(), on_trial }, Cause::Added(child));
         if on_trial {
             self.waiters.push(Waiter { child, wait: Wait::Ready, life: 1 });
             self.check_waiters();

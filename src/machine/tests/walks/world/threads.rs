@@ -103,7 +103,7 @@ impl World {
             (up.watched, up.answer_by) = (false, None);
         }
         let terms = known.terms.clone();
-        self.input(Input::Retune { child, terms }, Cause::Other);
+        self.input(Input::Retune { child, terms: terms.into() }, Cause::Other);
         self.request(child, Request::Renew);
     }
 
