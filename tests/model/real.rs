@@ -152,13 +152,17 @@ impl Real {
         text: impl FnOnce(T) -> String + 'static,
     ) {
         let stage = self.stage.clone();
+        stage.with(|notes| notes.asked += 1);
         actix_rt::spawn(async move {
             let answer = match answer.await {
                 Ok(answer) => text(answer),
                 Err(MailboxError::Closed) => "closed".to_owned(),
                 Err(MailboxError::Timeout) => "timeout".to_owned(),
             };
-            stage.with(|notes| notes.answers.push(format!("{asker}: {answer}")));
+            stage.with(|notes| {
+                notes.asked -= 1;
+                notes.answers.push(format!("{asker}: {answer}"));
+            });
         });
     }
 

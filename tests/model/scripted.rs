@@ -28,6 +28,8 @@ pub struct Notes {
     alive: BTreeMap<Name, u64>,
     pub handled: BTreeMap<Name, Vec<String>>,
     pub answers: Vec<String>,
+    /// How many answers are still to come.
+    pub asked: u64,
     /// What must never be.
     pub faults: Vec<String>,
 }

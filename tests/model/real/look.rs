@@ -31,6 +31,11 @@ impl Real {
         (Picture { tree, told, answers, handled }, faults)
     }
 
+    /// Whether somebody still waits for an answer though all is over.
+    pub async fn leaves_somebody_waiting(&self) -> bool {
+        self.root.send(Tree).await.is_err() && self.stage.with(|notes| notes.asked > 0)
+    }
+
     fn draw(&mut self, node: &TreeNode, tree: &mut Vec<String>) {
         let status = &node.status;
         let since = |at: Instant| (at - self.begin).as_millis();
