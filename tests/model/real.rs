@@ -3,6 +3,7 @@
 mod answers;
 mod look;
 mod specs;
+mod subscribers;
 
 use std::{
     collections::BTreeMap,
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 use self::{
     answers::{added, changed, joined, removed, replaced, stopped},
     specs::{spec, with_terms},
+    subscribers::Subscribers,
 };
 use crate::{
     program::{Child, Millis, Name, Program, Request, Script, Settings, Step, Terms, What},
@@ -30,6 +32,7 @@ pub struct Real {
     root: Addr<Supervisor>,
     stage: Stage,
     events: Arc<Mutex<Vec<Event>>>,
+    subscribers: Subscribers,
     supervisors: BTreeMap<Name, Addr<Supervisor>>,
     settings: BTreeMap<Name, Settings>,
     actors: BTreeMap<Name, Vec<Addr<Scripted>>>,
@@ -56,6 +59,7 @@ impl Real {
             root: root.addr(),
             stage: Stage::default(),
             events,
+            subscribers: Subscribers::default(),
             supervisors: BTreeMap::from([(Name::ROOT, root.addr())]),
             settings: BTreeMap::from([(Name::ROOT, program.root)]),
             actors: BTreeMap::new(),
@@ -236,6 +240,7 @@ impl Real {
         let supervisor = Supervisor::with_spec(name.to_string(), spec(settings));
         let supervisor = supervisor.expect("a sensible spec");
         self.supervisors.insert(name, supervisor.addr());
+        self.subscribers.subscribe_to(name, &supervisor.addr());
         self.settings.insert(name, *settings);
         let supervisor = self.with_children(supervisor, name, children);
         with_terms(ChildSpec::supervisor(supervisor), terms)

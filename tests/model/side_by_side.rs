@@ -41,6 +41,9 @@ fn run_it(program: &Program) -> Result<bool, Difference> {
         if both.real.leaves_somebody_waiting().await {
             return Err("in the end, somebody is left waiting".to_owned());
         }
+        if let Some(missed) = both.real.missed() {
+            return Err(format!("in the end, {missed}"));
+        }
         Ok(!both.reference.is_ambiguous)
     })
 }

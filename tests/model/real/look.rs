@@ -16,6 +16,7 @@ impl Real {
     pub async fn picture(&mut self) -> (Picture, Vec<String>) {
         let events = std::mem::take(&mut *self.events.lock().expect("no panic while noting"));
         let told = events.iter().map(|event| self.told(event)).collect();
+        self.subscribers.all.extend(events);
         let mut tree = Vec::new();
         if let Ok(root) = self.root.send(Tree).await {
             self.draw(&root, &mut tree);
@@ -29,6 +30,11 @@ impl Real {
         });
         answers.sort();
         (Picture { tree, told, answers, handled }, faults)
+    }
+
+    /// What a subscriber has missed, or was told twice or too late, if anything.
+    pub fn missed(&self) -> Option<String> {
+        self.subscribers.missed()
     }
 
     /// Whether somebody still waits for an answer though all is over.

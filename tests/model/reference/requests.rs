@@ -162,7 +162,8 @@ impl World {
             (Request::Restart, At::Down(_)) => {
                 // What is down for no time may lose its messages or not.
                 let ended_now = |&(at, other, _): &(_, Name, _)| at == self.now && other == about;
-                self.is_ambiguous |= self.bosses[&to].ends.iter().any(ended_now);
+                let replaced_now = self.kids[&about].stopped_at == self.now;
+                self.is_ambiguous |= replaced_now || self.bosses[&to].ends.iter().any(ended_now);
                 self.start(about);
                 self.say(&asker, "Ok");
             }
