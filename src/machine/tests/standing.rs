@@ -188,3 +188,43 @@ fn children_that_are_let_go_one_by_one_make_nothing_ready() {
     sim.exit(0, ExitClass::Stopped);
     assert_eq!((sim.machine.is_ready(), sim.machine.standing()), (false, Standing::Lacking));
 }
+
+#[test]
+fn the_first_sixteen_that_are_lost_are_remembered() {
+    let temporary = Terms { policy: RestartPolicy::Temporary, ..essential() };
+    let mut sim = started(settings(), (0..20).map(|_| temporary.clone()));
+    (0..20).for_each(|child| drop(sim.fail(child)));
+    let lost: Vec<u64> = (0..20).filter(|&child| sim.machine.is_lost(child)).collect();
+    assert_eq!(lost, (0..16).collect::<Vec<u64>>());
+}
+
+#[test]
+fn a_stop_takes_its_limit_and_what_a_thread_is_given_and_no_more_than_what_is_below() {
+    let elsewhere = |watchdog| Some(Elsewhere { watchdog });
+    let stop = |shutdown, kind, elsewhere, below| {
+        Terms { shutdown, kind, elsewhere, ..permanent() }.worst_case_stop(below)
+    };
+    use ChildKind::{Actor, Blocking, Service, Supervisor};
+    let within = Shutdown::Timeout(LIMIT);
+    for (shutdown, kind, elsewhere, below, longest) in [
+        (within, Actor, None, None, Some(LIMIT)),
+        (Shutdown::Kill, Actor, None, None, Some(Duration::ZERO)),
+        (Shutdown::Infinite, Actor, None, None, None),
+        // A kill has to be carried out there.
+        (within, Actor, elsewhere(None), None, Some(LIMIT + secs(1))),
+        (within, Service, elsewhere(Some(secs(3))), None, Some(LIMIT + secs(3))),
+        (Shutdown::Kill, Actor, elsewhere(None), None, Some(secs(1))),
+        // It is left behind at its limit.
+        (within, Blocking, elsewhere(None), None, Some(LIMIT)),
+        // One that is through earlier has stopped earlier.
+        (within, Supervisor, None, Some(Some(secs(2))), Some(secs(2))),
+        (within, Supervisor, None, Some(Some(secs(60))), Some(LIMIT)),
+        (within, Supervisor, elsewhere(None), Some(Some(secs(60))), Some(LIMIT + secs(10))),
+        (within, Supervisor, None, Some(None), Some(LIMIT)),
+        (Shutdown::Infinite, Supervisor, None, Some(Some(secs(2))), Some(secs(2))),
+        (Shutdown::Infinite, Supervisor, None, Some(None), None),
+    ] {
+        let case = (shutdown, kind, elsewhere, below);
+        assert_eq!(stop(shutdown, kind, elsewhere, below), longest, "{case:?}");
+    }
+}
