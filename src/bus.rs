@@ -7,6 +7,8 @@ use log::Level;
 
 #[cfg(feature = "metrics")]
 use crate::supervisor::Labels;
+#[cfg(feature = "web")]
+use crate::web::Hub;
 use crate::{
     child::panics,
     event::{Event, EventKind},
@@ -24,6 +26,8 @@ pub(crate) struct Bus {
     parent: OnceLock<Arc<Bus>>,
     #[cfg(feature = "metrics")]
     labels: Labels,
+    #[cfg(feature = "web")]
+    hub: OnceLock<Arc<Hub>>,
 }
 
 impl Bus {
@@ -35,6 +39,8 @@ impl Bus {
             parent: OnceLock::new(),
             #[cfg(feature = "metrics")]
             labels: Labels::default(),
+            #[cfg(feature = "web")]
+            hub: OnceLock::new(),
         }
     }
 
@@ -51,6 +57,12 @@ impl Bus {
         let mut subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
         subscribers.retain(|known| known.connected() && *known != subscriber);
         subscribers.push(subscriber);
+    }
+
+    /// Where events are kept for those who look at them, from the first time on that somebody wants to.
+    #[cfg(feature = "web")]
+    pub(crate) fn hub(&self) -> Arc<Hub> {
+        Arc::clone(self.hub.get_or_init(|| Arc::new(Hub::new())))
     }
 
     /// Delivers an event about this supervisor, or about a child of it.
@@ -105,6 +117,10 @@ impl Bus {
         // A logger is the user's code.
         let enabled = || panics::catch(|| record::is_enabled(loudest));
         let logs = || self.logs() && enabled().unwrap_or(false);
+        #[cfg(feature = "web")]
+        if self.hub.get().is_some() {
+            return true;
+        }
         self.hook.is_some() || logs() || {
             let subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
             !subscribers.is_empty()
@@ -125,6 +141,10 @@ impl Bus {
         } else if self.logs() {
             // Of a logger's panic nothing can be said: the log is where it would be said.
             let _ = panics::catch(|| record::event(event));
+        }
+        #[cfg(feature = "web")]
+        if let Some(hub) = self.hub.get() {
+            hub.record(event);
         }
         let mut subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
         subscribers.retain(|subscriber| {

@@ -238,6 +238,26 @@ impl EventKind {
         }
     }
 
+    /// Which child it is about, if it is about one.
+    #[cfg(feature = "web")]
+    pub(crate) fn token(&self) -> Option<ChildToken> {
+        match self {
+            Self::ChildStarted { token, .. }
+            | Self::ChildReady { token, .. }
+            | Self::ChildFailed { token, .. }
+            | Self::ChildRestarted { token, .. }
+            | Self::ChildEnded { token, .. }
+            | Self::ChildStopped { token, .. }
+            | Self::StopTimeout { token, .. }
+            | Self::ChildCameBack { token, .. } => Some(*token),
+            Self::BackoffEntered { .. }
+            | Self::BackoffLeft
+            | Self::LimitReached { .. }
+            | Self::SupervisorStarted
+            | Self::SupervisorStopped { .. } => None,
+        }
+    }
+
     /// How it is logged: a system in which nothing fails is silent at `warn`.
     pub(crate) fn level(&self) -> Level {
         match self {

@@ -113,6 +113,7 @@
 //! | `serde` | settings can be read from a file, and snapshots, reports and events be written |
 //! | `systemd` | [`run`](Supervisor::run) tells systemd that it is ready, what is wrong, that it stops, and that it is alive |
 //! | `test-kit` | what tests of trees are made of, and drills for a staging system |
+//! | `web` | a live page of the tree, its events, health and metrics, for an actix-web application |
 //!
 //! None is on by default, and none changes what a supervisor does.
 //!
@@ -170,6 +171,8 @@ mod systemd;
 #[cfg(feature = "test-kit")]
 pub mod test_kit;
 mod token;
+#[cfg(feature = "web")]
+pub mod web;
 
 pub use tokio_util::sync::CancellationToken;
 
@@ -202,7 +205,7 @@ pub use crate::{
 };
 
 // Its programs use all features.
-#[cfg(any(doc, all(doctest, feature = "metrics", feature = "serde", feature = "tracing")))]
+#[cfg(any(doc, all(doctest, feature = "metrics", feature = "tracing", feature = "web")))]
 #[doc = include_str!("../docs/guide.md")]
 pub mod guide {}
 

@@ -198,3 +198,13 @@ pub struct Stop;
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "Result<StopReport, Failure>")]
 pub struct Join;
+
+/// Keeps what happens for those who look at it: the first time from then on, and each time the same.
+#[cfg(feature = "web")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Observe;
+
+#[cfg(feature = "web")]
+impl Message for Observe {
+    type Result = std::sync::Arc<crate::web::Hub>;
+}

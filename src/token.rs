@@ -16,6 +16,15 @@ pub struct ChildToken {
     pub(crate) child: u64,
 }
 
+#[cfg(feature = "web")]
+impl ChildToken {
+    /// From what it displays as.
+    pub(crate) fn parsed(text: &str) -> Option<Self> {
+        let (supervisor, child) = text.strip_prefix('#')?.split_once('.')?;
+        Some(Self { supervisor: supervisor.parse().ok()?, child: child.parse().ok()? })
+    }
+}
+
 impl fmt::Display for ChildToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "#{}.{}", self.supervisor, self.child)

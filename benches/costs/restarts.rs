@@ -47,14 +47,14 @@ impl Handler<End> for Mayfly {
 }
 
 /// A child of a supervisor that never pauses.
-fn start() -> (SystemRunner, Addr<Mayfly>) {
+fn start() -> (SystemRunner, Addr<Mayfly>, Addr<Supervisor>) {
     let system = System::new();
     let spec = ChildSpec::actor("mayfly", |_ctx| Mayfly);
     let addr = spec.addr();
     let settings = Spec::default().failure_threshold(f64::MAX);
     let root = Supervisor::with_spec("root", settings).expect("a sensible spec").child(spec);
-    system.block_on(async { root.start() });
-    (system, addr)
+    let root = system.block_on(async { root.start() });
+    (system, addr, root)
 }
 
 fn restart(system: &SystemRunner, to: &Addr<Mayfly>, end: End, times: u64) -> Duration {
@@ -93,7 +93,7 @@ fn silently(run: impl FnOnce()) {
 }
 
 pub(crate) fn times(criterion: &mut Criterion) {
-    let (system, addr) = start();
+    let (system, addr, _) = start();
     for (name, end) in ENDS {
         let mut group = criterion.benchmark_group(name);
         silently(|| {
@@ -108,12 +108,29 @@ pub(crate) fn times(criterion: &mut Criterion) {
 }
 
 pub(crate) fn ratios(criterion: &mut Criterion<Ratio>) {
-    let (system, addr) = start();
+    let (system, addr, _) = start();
     for (name, end) in ENDS {
         silently(|| {
             criterion.bench_function(&format!("{name}/supervised to task"), |bencher| {
                 let supervised = || restart(&system, &addr, end, TURN);
                 Ratio::measure(bencher, supervised, || respawn(&system, end, TURN));
+            });
+        });
+    }
+    #[cfg(feature = "web")]
+    watched(criterion, &system, &addr);
+}
+
+/// A page that nobody looks at: for each restart, three events are kept.
+#[cfg(feature = "web")]
+fn watched(criterion: &mut Criterion<Ratio>, system: &SystemRunner, addr: &Addr<Mayfly>) {
+    let (watched_system, watched, root) = start();
+    watched_system.block_on(async { drop(actix_supervisor::web::scope(root)) });
+    for (name, end) in ENDS {
+        silently(|| {
+            criterion.bench_function(&format!("{name}/with a page to without"), |bencher| {
+                let with = || restart(&watched_system, &watched, end, TURN);
+                Ratio::measure(bencher, with, || restart(system, addr, end, TURN));
             });
         });
     }

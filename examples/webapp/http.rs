@@ -54,9 +54,19 @@ async fn serve(
 ) -> Result<(), BoxError> {
     let crash = parts.crash.clone();
     let parts = Data::new(parts);
+    #[cfg(feature = "web")]
+    let until = stop.clone();
     let app = move || {
-        App::new()
-            .app_data(parts.clone())
+        let app = App::new();
+        // An application that more than its developer can reach keeps both of these behind a login.
+        #[cfg(feature = "web")]
+        let app = app.service(
+            actix_supervisor::web::scope(parts.root.clone())
+                .show_failures(true)
+                .allow_control()
+                .until(until.clone()),
+        );
+        app.app_data(parts.clone())
             .service(post_document)
             .service(get_document)
             .service(get_stats)

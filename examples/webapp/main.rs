@@ -29,6 +29,8 @@
 //! curl localhost:8080/livez localhost:8080/readyz    # what a platform asks
 //! ```
 //!
+//! With the feature `web` a browser shows all this at `/supervisor`: `cargo run --example webapp --features web`, choose a worker there, kill it, and watch.
+//!
 //! As a process it tells whoever has started it how it has ended, by its status (`ExitCodes`), and takes its settings from the
 //! environment: `PORT`, `DATABASE`, `STOP_DELAY` (seconds) and `THRESHOLD` (failures). `docs/deployment.md` says what they should be.
 
@@ -141,5 +143,8 @@ fn patience(settings: &Settings) -> Spec {
 #[expect(clippy::print_stdout, reason = "whoever asked for port 0 reads here which one it is")]
 fn announce(socket: &TcpListener) -> std::io::Result<()> {
     println!("listening on http://{}", socket.local_addr()?);
+    if cfg!(feature = "web") {
+        log::info!("the tree is at http://{}/supervisor", socket.local_addr()?);
+    }
     Ok(())
 }

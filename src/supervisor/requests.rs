@@ -21,6 +21,8 @@ use super::{
     blueprint::{Blueprint, Ended},
     shell::{Answer, Refused, Shell, now},
 };
+#[cfg(feature = "web")]
+use crate::messages::Observe;
 use crate::{
     child::{Child, ChildSpec, Nested, Notice, panics},
     error::{AddError, ChildError, RemoveError, ReplaceError, ResizeError},
@@ -398,6 +400,15 @@ impl Handler<Subscribe> for Supervisor {
 
     fn handle(&mut self, Subscribe(subscriber): Subscribe, ctx: &mut Self::Context) {
         self.running(ctx).blueprint.bus.subscribe(subscriber);
+    }
+}
+
+#[cfg(feature = "web")]
+impl Handler<Observe> for Supervisor {
+    type Result = MessageResult<Observe>;
+
+    fn handle(&mut self, Observe: Observe, ctx: &mut Self::Context) -> Self::Result {
+        MessageResult(self.running(ctx).blueprint.bus.hub())
     }
 }
 

@@ -234,7 +234,7 @@ impl Case {
         match cause {
             Some(cause) => {
                 assert_eq!(actions.last(), Some(&Action::Finish { cause }), "{self:?}");
-                assert_eq!(started(&actions), [], "{self:?}");
+                assert_eq!(started(&actions), [0; 0], "{self:?}");
             }
             None => {
                 assert_eq!(bench.machine.state(), SupervisorState::Running, "{self:?}");
