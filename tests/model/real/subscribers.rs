@@ -38,11 +38,14 @@ fn line(path: &[String], event: &Event) -> String {
 
 fn is_of_a_supervisor(event: &Event) -> bool {
     use EventKind::*;
-    match event.kind {
-        BackoffEntered { .. } | BackoffLeft | LimitReached { .. } => true,
-        SupervisorStarted | SupervisorStopped { .. } => true,
-        _ => false,
-    }
+    matches!(
+        event.kind,
+        BackoffEntered { .. }
+            | BackoffLeft
+            | LimitReached { .. }
+            | SupervisorStarted
+            | SupervisorStopped { .. }
+    )
 }
 
 impl Subscribers {
