@@ -11,13 +11,13 @@
 //! let ticker = ChildSpec::service("ticker", |stop: CancellationToken| async move {
 //!     stop.cancelled().await;
 //! });
-//! let root = Supervisor::new("app").child(ticker.essential(true)).start();
+//! let root = Supervisor::new("app").child(ticker).start();
 //!
 //! let app = App::new().service(web::scope(root).at("/supervisor"));
 //!
 //! let app = test::init_service(app).await;
-//! let ask = test::TestRequest::get().uri("/supervisor/readyz").to_request();
-//! assert_eq!(test::call_and_read_body(&app, ask).await, "ready\n");
+//! let ask = test::TestRequest::get().uri("/supervisor/healthz").to_request();
+//! assert_eq!(test::call_and_read_body(&app, ask).await, "ok\n");
 //! # });
 //! ```
 //!
