@@ -2,26 +2,27 @@
 
 mod blueprint;
 mod deeds;
+mod entry;
 mod health;
 mod host;
+mod inbox;
+mod look;
 #[cfg(feature = "metrics")]
 mod meters;
 mod pool;
 mod remains;
+mod reply;
 mod requests;
 mod shell;
 mod threads;
 
 use std::{
     fmt,
-    pin::Pin,
     sync::{Arc, Once},
-    task::{self, Poll},
 };
 
 use actix::{
-    Actor, ActorContext, ActorFuture, ActorState, Addr, ArbiterHandle, AsyncContext, Context,
-    Running,
+    Actor, ActorContext, ActorState, Addr, ArbiterHandle, AsyncContext, Context, Running,
     dev::{
         AsyncContextParts, ContextParts,
         channel::{AddressReceiver, channel},
@@ -34,7 +35,7 @@ use log::Level;
 pub(crate) use self::blueprint::Condition;
 #[cfg(feature = "metrics")]
 pub(crate) use self::meters::Labels;
-use self::{blueprint::Blueprint, shell::Shell};
+use self::{blueprint::Blueprint, inbox::Inbox, shell::Shell};
 use crate::{
     child::{ChildSpec, Link, MAILBOX_CAPACITY, Nested, panics},
     error::SpecError,
@@ -281,25 +282,6 @@ impl fmt::Debug for Supervisor {
             .field("name", self.blueprint.bus.name())
             .field("spec", &self.blueprint.spec)
             .finish_non_exhaustive()
-    }
-}
-
-/// Serves what is told from below, as it comes.
-struct Inbox;
-
-impl ActorFuture<Supervisor> for Inbox {
-    type Output = ();
-
-    fn poll(
-        self: Pin<&mut Self>,
-        supervisor: &mut Supervisor,
-        ctx: &mut Context<Supervisor>,
-        task: &mut task::Context<'_>,
-    ) -> Poll<()> {
-        match &mut supervisor.shell {
-            Some(shell) => shell.poll_inbox(ctx, task),
-            None => Poll::Ready(()),
-        }
     }
 }
 

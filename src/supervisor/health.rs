@@ -9,9 +9,10 @@ use tokio::{sync::oneshot, time::timeout};
 use super::{
     Supervisor,
     blueprint::{Blueprint, Lost},
+    entry::Entry,
     host::Host,
-    requests::Reply,
-    shell::{Entry, Shell},
+    reply::Reply,
+    shell::Shell,
 };
 use crate::{
     child::Notice,

@@ -6,22 +6,25 @@
 use std::{
     collections::HashMap,
     future::poll_fn,
+    mem,
     sync::Arc,
     task::{self, Poll},
 };
 
 use tokio::{
-    sync::mpsc::UnboundedReceiver,
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
     time::{Instant, timeout_at},
 };
 
 use super::{
-    blueprint::Blueprint,
-    shell::{Entry, now, remember},
+    blueprint::{Blueprint, Declared},
+    entry::Entry,
+    shell::{Shell, now},
 };
 use crate::{
     child::{Handle, LeftBehind, Nested, Notice, Running, Whereabouts, panics},
     info::ChildKind,
+    rows::Rows,
 };
 
 pub(super) struct Remains {
@@ -137,5 +140,57 @@ impl Blueprint {
             remember(&mut self.plan().left_behind, nested.left_behind(), &name);
         }
         self.plan().remains = None;
+    }
+}
+
+/// Adds what a nested supervisor has left behind, each thread once, and forgets those that have returned.
+pub(super) fn remember(all: &mut Vec<LeftBehind>, more: Vec<LeftBehind>, name: &str) {
+    all.retain(LeftBehind::is_running);
+    for mut left in more {
+        if !all.iter().any(|known| known.is(&left)) {
+            left.path.insert(0, name.to_owned());
+            all.push(left);
+        }
+    }
+}
+
+impl Shell {
+    /// It goes down without order: what runs on other threads has yet to end.
+    fn leave_remains(&mut self, children: &Rows<Entry>) {
+        let mut remains = Remains::of(mem::replace(&mut self.inbox, unbounded_channel().1));
+        children.iter().for_each(|(id, entry)| remains.add(id, entry));
+        let mut plan = self.blueprint.plan();
+        plan.outbox = None;
+        plan.left_behind = self.threads.left_behind().collect();
+        plan.left_behind.append(&mut self.left_behind);
+        plan.remains = (!remains.is_empty()).then_some(remains);
+    }
+}
+
+impl Drop for Shell {
+    /// What is left of its children ends, and the declared ones wait for the next incarnation.
+    fn drop(&mut self) {
+        let mut children = mem::take(&mut self.children);
+        if !self.is_root && !self.machine.is_over() {
+            self.leave_remains(&children);
+        }
+        for (id, entry) in children.drain() {
+            let Entry { child, declared, last_failure, life, handle, ended_with, host: _ } = entry;
+            panics::discard(ended_with);
+            if let Some(handle) = handle {
+                // On another thread it may take its time, in which the next one may have begun (I1).
+                handle.fence();
+            }
+            match declared && !self.machine.is_forgotten(id) {
+                true => {
+                    let declared = Declared { child, life, last_failure };
+                    self.blueprint.plan().declared.insert(id, declared);
+                }
+                false => {
+                    child.kept.close();
+                    panics::discard(last_failure);
+                }
+            }
+        }
     }
 }

@@ -1,16 +1,8 @@
 //! The supervisor's message handlers.
 
-use std::{
-    pin::{Pin, pin},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use actix::{
-    Actor, Context, Handler, Message, MessageResult,
-    dev::{MessageResponse, OneshotSender},
-};
-use futures::future::{BoxFuture, Either, join_all, select};
+use actix::{Actor, Context, Handler, MessageResult};
 use tokio::{
     sync::oneshot,
     time::{Instant, timeout_at},
@@ -18,17 +10,17 @@ use tokio::{
 
 use super::{
     Supervisor,
-    blueprint::{Blueprint, Ended},
+    reply::{AtItsEnd, Reply, answered, carried_out},
     shell::{Answer, Refused, Shell, now},
 };
 #[cfg(feature = "web")]
 use crate::messages::Observe;
 use crate::{
-    child::{Child, ChildSpec, Nested, Notice, panics},
+    child::{Child, ChildSpec, Nested, panics},
     error::{AddError, ChildError, RemoveError, ReplaceError, ResizeError},
     failure::Failure,
-    info::{AddrRef, Branch, ChildInfo, StopReport, SupervisorState, SupervisorStatus, TreeNode},
-    machine::{Input, Listed, Request, Settled, Wait},
+    info::{ChildInfo, SupervisorState, TreeNode},
+    machine::{Input, Request, Settled, Wait},
     messages::{
         Add, AddAndWait, Join, Kill, List, Remove, RemoveAndWait, Replace, Resize, Restart, Resume,
         Status, Stop, Subscribe, Terminate, Tree,
@@ -117,110 +109,6 @@ impl Shell {
             _ => Err(ResizeError::NotAPool { child: name.to_string() }),
         }
     }
-
-    fn status(&self) -> SupervisorStatus {
-        SupervisorStatus {
-            name: self.blueprint.bus.name().to_string(),
-            state: self.machine.state(),
-            failures: self.machine.failures(now()),
-            threshold: self.machine.threshold(),
-            children: self.machine.counts(),
-            restarts: self.machine.restarts(),
-            left_behind: self.count_left_behind(),
-        }
-    }
-
-    fn list(&self) -> Vec<ChildInfo> {
-        let info = |listed: Listed| {
-            let entry = self.children.get(listed.id)?;
-            let kept = Arc::downgrade(&entry.child.kept);
-            Some(ChildInfo {
-                token: self.token(listed.id),
-                name: entry.child.name.to_string(),
-                kind: entry.child.terms.kind,
-                state: listed.state,
-                restarts: listed.restarts,
-                last_failure: entry.last_failure.as_deref().cloned(),
-                failures_in_row: listed.failures_in_row,
-                next_start: listed.next_start,
-                addr: AddrRef(kept),
-            })
-        };
-        let mut list = Vec::with_capacity(self.machine.counts().total());
-        list.extend(self.machine.list().filter_map(info));
-        list
-    }
-
-    /// This supervisor now, and what those below it will answer.
-    fn branch(&self) -> Branch {
-        let (status, children) = (self.status(), self.list());
-        let ask = |child: &ChildInfo| {
-            let nested = self.children.get(child.token.child)?.child.nested()?;
-            let (reply, answer) = oneshot::channel();
-            // One without an incarnation has no status.
-            nested.tell(Notice::Tree(reply)).then_some((child.token, answer))
-        };
-        let below = children.iter().filter_map(ask).collect();
-        Branch { status, children, below }
-    }
-
-    pub(super) fn report_tree(&self, reply: oneshot::Sender<Branch>) {
-        // Who asked may be gone.
-        let _ = reply.send(self.branch());
-    }
-}
-
-impl Branch {
-    /// With all below it that answer by then. Each answers whoever has asked first, so that no level waits for another one.
-    fn grown(self, token: Option<ChildToken>, until: Instant) -> BoxFuture<'static, TreeNode> {
-        let Self { status, children, below } = self;
-        let below = below.into_iter().map(move |(token, answer)| async move {
-            match timeout_at(until, answer).await {
-                Ok(Ok(branch)) => Some(Ok(branch.grown(Some(token), until).await)),
-                // It has ended meanwhile.
-                Ok(Err(_)) => None,
-                Err(_) => Some(Err(token)),
-            }
-        });
-        let below = join_all(below);
-        Box::pin(async move {
-            let (mut supervisors, mut unanswered) = (Vec::new(), Vec::new());
-            for answer in below.await.into_iter().flatten() {
-                match answer {
-                    Ok(node) => supervisors.push(node),
-                    Err(token) => unanswered.push(token),
-                }
-            }
-            TreeNode { token, status, children, supervisors, unanswered }
-        })
-    }
-}
-
-impl From<Refused> for ChildError {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::WrongSupervisor => Self::WrongSupervisor,
-            Refused::NotFound => Self::NotFound,
-            Refused::Stopping => Self::Stopping,
-            Refused::Overdue => Self::Timeout,
-        }
-    }
-}
-
-impl From<Refused> for RemoveError {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::WrongSupervisor => Self::WrongSupervisor,
-            Refused::NotFound => Self::NotFound,
-            Refused::Stopping => Self::Stopping,
-            Refused::Overdue => Self::Timeout,
-        }
-    }
-}
-
-/// The answer, once there is one. None comes if the supervisor goes down without order, with its system.
-async fn answered(answer: oneshot::Receiver<Answer>) -> Answer {
-    answer.await.unwrap_or((Settled::Stopping, None))
 }
 
 impl<A: Actor<Context = Context<A>>> Handler<Add<A>> for Supervisor {
@@ -300,15 +188,6 @@ impl Supervisor {
     ) -> Reply<Result<(), ChildError>> {
         let progress = self.running(ctx).request(token, request, ctx);
         Reply::when(async move { carried_out(progress?).await })
-    }
-}
-
-async fn carried_out(answer: Option<oneshot::Receiver<Answer>>) -> Result<(), ChildError> {
-    let Some(answer) = answer else { return Ok(()) };
-    match answered(answer).await.0 {
-        Settled::Done => Ok(()),
-        Settled::Stopping | Settled::Superseded | Settled::Failed => Err(ChildError::Stopping),
-        Settled::Timeout => Err(ChildError::Timeout),
     }
 }
 
@@ -427,49 +306,5 @@ impl Handler<Join> for Supervisor {
 
     fn handle(&mut self, Join: Join, ctx: &mut Self::Context) -> Self::Result {
         AtItsEnd(Arc::clone(&self.running(ctx).blueprint))
-    }
-}
-
-/// An answer that comes later. Nothing is kept for one who does not wait for it any more.
-#[expect(missing_debug_implementations, reason = "public to the compiler only")]
-pub struct Reply<T>(Pin<Box<dyn Future<Output = T>>>);
-
-impl<T> Reply<T> {
-    pub(super) fn when(answer: impl Future<Output = T> + 'static) -> Self {
-        Self(Box::pin(answer))
-    }
-}
-
-impl<M: Message> MessageResponse<Supervisor, M> for Reply<M::Result> {
-    fn handle(self, _ctx: &mut Context<Supervisor>, sender: Option<OneshotSender<M::Result>>) {
-        let Some(mut sender) = sender else { return };
-        actix_rt::spawn(async move {
-            let answer = match select(self.0, pin!(sender.closed())).await {
-                Either::Left((answer, _)) => answer,
-                Either::Right(_) => return,
-            };
-            // Who has gone away since needs no answer.
-            let _ = sender.send(answer);
-        });
-    }
-}
-
-/// An answer that the supervisor gives when it has ended. Nothing waits for it but who has asked.
-#[expect(missing_debug_implementations, reason = "public to the compiler only")]
-pub struct AtItsEnd(Arc<Blueprint>);
-
-impl MessageResponse<Supervisor, Stop> for AtItsEnd {
-    fn handle(self, _ctx: &mut Context<Supervisor>, answer: Option<OneshotSender<StopReport>>) {
-        if let Some(answer) = answer {
-            self.0.answer_stop(answer);
-        }
-    }
-}
-
-impl MessageResponse<Supervisor, Join> for AtItsEnd {
-    fn handle(self, _ctx: &mut Context<Supervisor>, answer: Option<OneshotSender<Ended>>) {
-        if let Some(answer) = answer {
-            self.0.answer_join(answer);
-        }
     }
 }

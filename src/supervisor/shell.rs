@@ -1,14 +1,8 @@
 //! The shell: it turns what happens into inputs of the machine, and has its actions [carried out](super::deeds).
 
-use std::{
-    collections::HashMap,
-    mem,
-    sync::Arc,
-    task::{self, Poll},
-};
+use std::{collections::HashMap, mem, sync::Arc};
 
 use actix::{ActorContext, ActorState, AsyncContext, Context, SpawnHandle};
-use futures::future::BoxFuture;
 use log::Level;
 use tokio::{
     sync::{
@@ -23,32 +17,25 @@ use super::meters::Meters;
 use super::{
     Supervisor,
     blueprint::{Blueprint, Declared, push_open},
-    deeds::abort_on,
-    host::Host,
-    remains::Remains,
+    entry::Entry,
     threads::Threads,
 };
 pub(super) use crate::clock::now;
 use crate::{
     child::{
-        self, Handle, LeftBehind, Nested, Notice, StillMaking, TakenOn, Whereabouts,
-        panics::{self, Guarded},
+        self, LeftBehind, Nested, Notice, TakenOn,
+        panics::{self},
     },
     event::EventKind,
-    failure::{Failure, Outcome},
+    failure::Failure,
     info::StopReport,
     machine::{
         Action, Input, Machine, Progress, Refusal, Request, Settings, Settled, Standing, StopCause,
         Wait,
     },
-    placement::Placement,
-    policy::ExitClass,
     rows::Rows,
     token::ChildToken,
 };
-
-/// How many notices are served in one go, so that a storm of failures lets others have their turn.
-const SLICE: usize = 128;
 
 /// What somebody who waits is told.
 pub(super) type Answer = (Settled, Option<Failure>);
@@ -60,10 +47,10 @@ pub(super) struct Shell {
     pub(super) is_root: bool,
     pub(super) machine: Machine,
     pub(super) children: Rows<Entry>,
-    inbox: UnboundedReceiver<Notice>,
+    pub(super) inbox: UnboundedReceiver<Notice>,
     pub(super) outbox: UnboundedSender<Notice>,
     /// A `Tick` is on its way through the inbox.
-    ticking: bool,
+    pub(super) ticking: bool,
     timer: Option<(Instant, SpawnHandle)>,
     pub(super) waiting: HashMap<(u64, Wait), Vec<oneshot::Sender<Answer>>>,
     actions: Vec<Action>,
@@ -83,68 +70,7 @@ pub(super) struct Shell {
     #[cfg(feature = "metrics")]
     pub(super) meters: Meters,
     /// All children are gone, and this is why; what is left is to wait for threads.
-    finishing: Option<StopCause>,
-}
-
-/// A child, as the shell knows it.
-pub(super) struct Entry {
-    pub(super) child: TakenOn,
-    pub(super) declared: bool,
-    pub(super) last_failure: Option<Arc<Failure>>,
-    pub(super) life: u64,
-    pub(super) handle: Option<Arc<dyn Handle>>,
-    /// How its last incarnation has ended, until the machine has said what to make of it.
-    pub(super) ended_with: Option<Arc<Failure>>,
-    /// The supervisor's thread that it runs on, if it does.
-    pub(super) host: Option<Arc<Host>>,
-}
-
-impl Entry {
-    fn new(child: TakenOn) -> Self {
-        Self {
-            child,
-            declared: false,
-            last_failure: None,
-            life: 0,
-            handle: None,
-            ended_with: None,
-            host: None,
-        }
-    }
-
-    /// What its end means for a restart, by where that would be.
-    fn class_of(&self, outcome: &Outcome) -> ExitClass {
-        match (outcome, &self.child.placement) {
-            (Outcome::Failed(Failure::ArbiterStopped), Placement::Arbiter(_)) => {
-                ExitClass::Stranded
-            }
-            (Outcome::Failed(Failure::Error(error)), _) if error.is::<StillMaking>() => {
-                ExitClass::Hindered
-            }
-            _ => outcome.class(),
-        }
-    }
-
-    /// Whether an arbiter of the application's has not got round to its start: the next one would only wait behind it.
-    fn is_started_in_vain(&self) -> bool {
-        matches!(self.child.placement, Placement::Arbiter(_))
-            && self.thread() == Whereabouts::Waiting
-    }
-
-    /// Which thread its incarnation is on, or is to be on.
-    pub(super) fn thread(&self) -> Whereabouts {
-        match (self.child.calls(), &self.host, &self.handle) {
-            (Some(_), ..) => Whereabouts::ItsOwn,
-            (None, Some(host), _) => Whereabouts::On(host.thread()),
-            (None, None, Some(handle)) => handle.thread(),
-            (None, None, None) => Whereabouts::Waiting,
-        }
-    }
-
-    /// Whether its incarnation of this number has not ended, or been given up, yet.
-    pub(super) fn is_in(&self, life: u64) -> bool {
-        self.life == life && self.handle.is_some()
-    }
+    pub(super) finishing: Option<StopCause>,
 }
 
 /// Why a request was not carried out.
@@ -290,144 +216,6 @@ impl Shell {
         receiver
     }
 
-    /// Serves notices that are there, up to a slice: what has happened before a request is known when it is answered.
-    pub(super) fn catch_up(&mut self, ctx: &mut Context<Supervisor>) {
-        for _ in 0..SLICE {
-            let Ok(notice) = self.inbox.try_recv() else { return };
-            if matches!(notice, Notice::Joined) {
-                // Requests that wait behind this one are answered before it ends.
-                let _ = self.outbox.send(notice);
-                return;
-            }
-            self.notice(notice, ctx);
-        }
-    }
-
-    /// Serves notices as they come.
-    pub(super) fn poll_inbox(
-        &mut self,
-        ctx: &mut Context<Supervisor>,
-        task: &mut task::Context<'_>,
-    ) -> Poll<()> {
-        for _ in 0..SLICE {
-            let Poll::Ready(Some(notice)) = self.inbox.poll_recv(task) else {
-                return Poll::Pending;
-            };
-            let slice_is_full = matches!(notice, Notice::Tick);
-            self.notice(notice, ctx);
-            if slice_is_full {
-                break;
-            }
-        }
-        task.waker().wake_by_ref();
-        Poll::Pending
-    }
-
-    fn notice(&mut self, notice: Notice, ctx: &mut Context<Supervisor>) {
-        match notice {
-            Notice::Ready { child, life } => self.input(Input::Ready { child, life }, ctx),
-            Notice::Exited { child, life, outcome } => {
-                self.note_return(child, life);
-                match self.remains_of(child, life) {
-                    None => {
-                        let entry = self.children.get(child);
-                        let exit = entry.map_or(outcome.class(), |entry| entry.class_of(&outcome));
-                        self.exited(child, life, outcome, exit, ctx);
-                    }
-                    Some(remains) => self.tell_after(remains, child, life, outcome),
-                }
-            }
-            Notice::Alive { child, life } => self.input(Input::Alive { child, life }, ctx),
-            Notice::Abandoned { child, life } => {
-                let entry = self.children.get(child);
-                let exit = match entry.is_some_and(Entry::is_started_in_vain) {
-                    true => ExitClass::Stranded,
-                    false => ExitClass::Failed,
-                };
-                self.exited(child, life, Outcome::Failed(Failure::Killed), exit, ctx);
-            }
-            Notice::Stranded { child, life } => self.input(Input::Move { child, life }, ctx),
-            Notice::Joined => {
-                if let Some(cause) = self.finishing.take() {
-                    self.finish(cause, ctx);
-                }
-            }
-            Notice::Standing { child, life, standing } => {
-                self.input(Input::Standing { child, life, standing }, ctx);
-            }
-            Notice::Health(reply, within) => self.report_health(reply, within),
-            Notice::Tree(reply) => self.report_tree(reply),
-            Notice::Resize { members, reply } => {
-                let is_done = self.resize(members, ctx);
-                // Who asked may be gone.
-                let _ = reply.send(is_done);
-            }
-            Notice::Kill => self.input(Input::Kill, ctx),
-            Notice::Tick => {
-                self.ticking = false;
-                self.tick(ctx);
-            }
-        }
-    }
-
-    /// A deadline has come. Who keeps a thread busy that does not answer is known here, and not to the machine.
-    fn tick(&mut self, ctx: &mut Context<Supervisor>) {
-        let silent = loop {
-            let Some(silent) = self.machine.silent(now()) else { break None };
-            let last = self.last_turn_beside(silent);
-            if !last.is_some_and(|last| self.machine.waits_for_its_turn(silent, last, now())) {
-                break Some(silent);
-            }
-        };
-        match silent.and_then(|over| Some((over, self.who_is_busy_beside(over)?))) {
-            Some((over, (child, life))) => self.input(Input::Stuck { child, life, over }, ctx),
-            None => self.input(Input::Tick, ctx),
-        }
-    }
-
-    /// What this one is waited for that has just ended: as a supervisor that went down without order (I1).
-    fn remains_of(&self, child: u64, life: u64) -> Option<BoxFuture<'static, ()>> {
-        let entry = self.children.get(child).filter(|entry| entry.is_in(life))?;
-        Arc::clone(entry.child.nested()?).remains()
-    }
-
-    fn tell_after(&self, remains: BoxFuture<'static, ()>, child: u64, life: u64, outcome: Outcome) {
-        let (outbox, outcome) = (self.outbox.clone(), Guarded::new(outcome));
-        actix_rt::spawn(async move {
-            remains.await;
-            let _ = outbox.send(Notice::Exited { child, life, outcome: outcome.into_inner() });
-        });
-    }
-
-    fn exited(
-        &mut self,
-        child: u64,
-        life: u64,
-        outcome: Outcome,
-        exit: ExitClass,
-        ctx: &mut Context<Supervisor>,
-    ) {
-        let Some(entry) = self.children.get_mut(child).filter(|entry| entry.is_in(life)) else {
-            // Of an earlier life (I3).
-            return panics::discard(outcome);
-        };
-        if let Outcome::Failed(Failure::Panic(panic)) = &outcome {
-            abort_on(self.blueprint.spec.on_panic, &entry.child.name, panic);
-        }
-        entry.handle = None;
-        if !matches!(entry.child.placement, Placement::Dedicated) {
-            // Who is down keeps no place on a thread that is shared.
-            entry.host = None;
-        }
-        panics::discard(mem::replace(&mut entry.ended_with, outcome.into_failure().map(Arc::new)));
-        if let Some(nested) = entry.child.nested() {
-            remember(&mut self.left_behind, nested.left_behind(), &entry.child.name);
-        }
-        let decision =
-            if self.machine.decides(child, life, exit) { self.decide(child) } else { None };
-        self.input(Input::Exited { child, life, exit, decision }, ctx);
-    }
-
     fn act(&mut self, ctx: &mut Context<Supervisor>) {
         let mut actions = mem::take(&mut self.actions);
         for action in actions.drain(..) {
@@ -536,57 +324,5 @@ impl Shell {
             }
         });
         self.timer = Some((deadline, timer));
-    }
-}
-
-/// Adds what a nested supervisor has left behind, each thread once, and forgets those that have returned.
-pub(super) fn remember(all: &mut Vec<LeftBehind>, more: Vec<LeftBehind>, name: &str) {
-    all.retain(LeftBehind::is_running);
-    for mut left in more {
-        if !all.iter().any(|known| known.is(&left)) {
-            left.path.insert(0, name.to_owned());
-            all.push(left);
-        }
-    }
-}
-
-impl Shell {
-    /// It goes down without order: what runs on other threads has yet to end.
-    fn leave_remains(&mut self, children: &Rows<Entry>) {
-        let mut remains = Remains::of(mem::replace(&mut self.inbox, unbounded_channel().1));
-        children.iter().for_each(|(id, entry)| remains.add(id, entry));
-        let mut plan = self.blueprint.plan();
-        plan.outbox = None;
-        plan.left_behind = self.threads.left_behind().collect();
-        plan.left_behind.append(&mut self.left_behind);
-        plan.remains = (!remains.is_empty()).then_some(remains);
-    }
-}
-
-impl Drop for Shell {
-    /// What is left of its children ends, and the declared ones wait for the next incarnation.
-    fn drop(&mut self) {
-        let mut children = mem::take(&mut self.children);
-        if !self.is_root && !self.machine.is_over() {
-            self.leave_remains(&children);
-        }
-        for (id, entry) in children.drain() {
-            let Entry { child, declared, last_failure, life, handle, ended_with, host: _ } = entry;
-            panics::discard(ended_with);
-            if let Some(handle) = handle {
-                // On another thread it may take its time, in which the next one may have begun (I1).
-                handle.fence();
-            }
-            match declared && !self.machine.is_forgotten(id) {
-                true => {
-                    let declared = Declared { child, life, last_failure };
-                    self.blueprint.plan().declared.insert(id, declared);
-                }
-                false => {
-                    child.kept.close();
-                    panics::discard(last_failure);
-                }
-            }
-        }
     }
 }

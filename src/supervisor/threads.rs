@@ -11,8 +11,9 @@ use log::Level;
 use tokio::time::Instant;
 
 use super::{
+    entry::Entry,
     host::{self, Ending, Host},
-    shell::{Entry, Shell, now},
+    shell::{Shell, now},
 };
 use crate::{
     child::{Handle, LeftBehind, Link, Notice, Running, Whereabouts},

@@ -1,0 +1,72 @@
+//! A child, as the shell knows it.
+
+use std::sync::Arc;
+
+use super::host::Host;
+use crate::{
+    child::{Handle, StillMaking, TakenOn, Whereabouts},
+    failure::{Failure, Outcome},
+    placement::Placement,
+    policy::ExitClass,
+};
+
+/// A child, as the shell knows it.
+pub(super) struct Entry {
+    pub(super) child: TakenOn,
+    pub(super) declared: bool,
+    pub(super) last_failure: Option<Arc<Failure>>,
+    pub(super) life: u64,
+    pub(super) handle: Option<Arc<dyn Handle>>,
+    /// How its last incarnation has ended, until the machine has said what to make of it.
+    pub(super) ended_with: Option<Arc<Failure>>,
+    /// The supervisor's thread that it runs on, if it does.
+    pub(super) host: Option<Arc<Host>>,
+}
+
+impl Entry {
+    pub(super) fn new(child: TakenOn) -> Self {
+        Self {
+            child,
+            declared: false,
+            last_failure: None,
+            life: 0,
+            handle: None,
+            ended_with: None,
+            host: None,
+        }
+    }
+
+    /// What its end means for a restart, by where that would be.
+    pub(super) fn class_of(&self, outcome: &Outcome) -> ExitClass {
+        match (outcome, &self.child.placement) {
+            (Outcome::Failed(Failure::ArbiterStopped), Placement::Arbiter(_)) => {
+                ExitClass::Stranded
+            }
+            (Outcome::Failed(Failure::Error(error)), _) if error.is::<StillMaking>() => {
+                ExitClass::Hindered
+            }
+            _ => outcome.class(),
+        }
+    }
+
+    /// Whether an arbiter of the application's has not got round to its start: the next one would only wait behind it.
+    pub(super) fn is_started_in_vain(&self) -> bool {
+        matches!(self.child.placement, Placement::Arbiter(_))
+            && self.thread() == Whereabouts::Waiting
+    }
+
+    /// Which thread its incarnation is on, or is to be on.
+    pub(super) fn thread(&self) -> Whereabouts {
+        match (self.child.calls(), &self.host, &self.handle) {
+            (Some(_), ..) => Whereabouts::ItsOwn,
+            (None, Some(host), _) => Whereabouts::On(host.thread()),
+            (None, None, Some(handle)) => handle.thread(),
+            (None, None, None) => Whereabouts::Waiting,
+        }
+    }
+
+    /// Whether its incarnation of this number has not ended, or been given up, yet.
+    pub(super) fn is_in(&self, life: u64) -> bool {
+        self.life == life && self.handle.is_some()
+    }
+}

@@ -1,0 +1,191 @@
+//! What is told from below, by a timer, or by the supervisor above: it becomes inputs of the machine.
+
+use std::{
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{self, Poll},
+};
+
+use actix::{ActorFuture, Context};
+use futures::future::BoxFuture;
+
+use super::{
+    Supervisor,
+    deeds::abort_on,
+    entry::Entry,
+    remains::remember,
+    shell::{Shell, now},
+};
+use crate::{
+    child::{
+        Notice,
+        panics::{self, Guarded},
+    },
+    failure::{Failure, Outcome},
+    machine::Input,
+    placement::Placement,
+    policy::ExitClass,
+};
+
+/// How many notices are served in one go, so that a storm of failures lets others have their turn.
+const SLICE: usize = 128;
+
+/// Serves what is told from below, as it comes.
+pub(super) struct Inbox;
+
+impl ActorFuture<Supervisor> for Inbox {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        supervisor: &mut Supervisor,
+        ctx: &mut Context<Supervisor>,
+        task: &mut task::Context<'_>,
+    ) -> Poll<()> {
+        match &mut supervisor.shell {
+            Some(shell) => shell.poll_inbox(ctx, task),
+            None => Poll::Ready(()),
+        }
+    }
+}
+
+impl Shell {
+    /// Serves notices that are there, up to a slice: what has happened before a request is known when it is answered.
+    pub(super) fn catch_up(&mut self, ctx: &mut Context<Supervisor>) {
+        for _ in 0..SLICE {
+            let Ok(notice) = self.inbox.try_recv() else { return };
+            if matches!(notice, Notice::Joined) {
+                // Requests that wait behind this one are answered before it ends.
+                let _ = self.outbox.send(notice);
+                return;
+            }
+            self.notice(notice, ctx);
+        }
+    }
+
+    /// Serves notices as they come.
+    fn poll_inbox(
+        &mut self,
+        ctx: &mut Context<Supervisor>,
+        task: &mut task::Context<'_>,
+    ) -> Poll<()> {
+        for _ in 0..SLICE {
+            let Poll::Ready(Some(notice)) = self.inbox.poll_recv(task) else {
+                return Poll::Pending;
+            };
+            let slice_is_full = matches!(notice, Notice::Tick);
+            self.notice(notice, ctx);
+            if slice_is_full {
+                break;
+            }
+        }
+        task.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn notice(&mut self, notice: Notice, ctx: &mut Context<Supervisor>) {
+        match notice {
+            Notice::Ready { child, life } => self.input(Input::Ready { child, life }, ctx),
+            Notice::Exited { child, life, outcome } => {
+                self.note_return(child, life);
+                match self.remains_of(child, life) {
+                    None => {
+                        let entry = self.children.get(child);
+                        let exit = entry.map_or(outcome.class(), |entry| entry.class_of(&outcome));
+                        self.exited(child, life, outcome, exit, ctx);
+                    }
+                    Some(remains) => self.tell_after(remains, child, life, outcome),
+                }
+            }
+            Notice::Alive { child, life } => self.input(Input::Alive { child, life }, ctx),
+            Notice::Abandoned { child, life } => {
+                let entry = self.children.get(child);
+                let exit = match entry.is_some_and(Entry::is_started_in_vain) {
+                    true => ExitClass::Stranded,
+                    false => ExitClass::Failed,
+                };
+                self.exited(child, life, Outcome::Failed(Failure::Killed), exit, ctx);
+            }
+            Notice::Stranded { child, life } => self.input(Input::Move { child, life }, ctx),
+            Notice::Joined => {
+                if let Some(cause) = self.finishing.take() {
+                    self.finish(cause, ctx);
+                }
+            }
+            Notice::Standing { child, life, standing } => {
+                self.input(Input::Standing { child, life, standing }, ctx);
+            }
+            Notice::Health(reply, within) => self.report_health(reply, within),
+            Notice::Tree(reply) => self.report_tree(reply),
+            Notice::Resize { members, reply } => {
+                let is_done = self.resize(members, ctx);
+                // Who asked may be gone.
+                let _ = reply.send(is_done);
+            }
+            Notice::Kill => self.input(Input::Kill, ctx),
+            Notice::Tick => {
+                self.ticking = false;
+                self.tick(ctx);
+            }
+        }
+    }
+
+    /// A deadline has come. Who keeps a thread busy that does not answer is known here, and not to the machine.
+    pub(super) fn tick(&mut self, ctx: &mut Context<Supervisor>) {
+        let silent = loop {
+            let Some(silent) = self.machine.silent(now()) else { break None };
+            let last = self.last_turn_beside(silent);
+            if !last.is_some_and(|last| self.machine.waits_for_its_turn(silent, last, now())) {
+                break Some(silent);
+            }
+        };
+        match silent.and_then(|over| Some((over, self.who_is_busy_beside(over)?))) {
+            Some((over, (child, life))) => self.input(Input::Stuck { child, life, over }, ctx),
+            None => self.input(Input::Tick, ctx),
+        }
+    }
+
+    /// What this one is waited for that has just ended: as a supervisor that went down without order (I1).
+    fn remains_of(&self, child: u64, life: u64) -> Option<BoxFuture<'static, ()>> {
+        let entry = self.children.get(child).filter(|entry| entry.is_in(life))?;
+        Arc::clone(entry.child.nested()?).remains()
+    }
+
+    fn tell_after(&self, remains: BoxFuture<'static, ()>, child: u64, life: u64, outcome: Outcome) {
+        let (outbox, outcome) = (self.outbox.clone(), Guarded::new(outcome));
+        actix_rt::spawn(async move {
+            remains.await;
+            let _ = outbox.send(Notice::Exited { child, life, outcome: outcome.into_inner() });
+        });
+    }
+
+    fn exited(
+        &mut self,
+        child: u64,
+        life: u64,
+        outcome: Outcome,
+        exit: ExitClass,
+        ctx: &mut Context<Supervisor>,
+    ) {
+        let Some(entry) = self.children.get_mut(child).filter(|entry| entry.is_in(life)) else {
+            // Of an earlier life (I3).
+            return panics::discard(outcome);
+        };
+        if let Outcome::Failed(Failure::Panic(panic)) = &outcome {
+            abort_on(self.blueprint.spec.on_panic, &entry.child.name, panic);
+        }
+        entry.handle = None;
+        if !matches!(entry.child.placement, Placement::Dedicated) {
+            // Who is down keeps no place on a thread that is shared.
+            entry.host = None;
+        }
+        panics::discard(mem::replace(&mut entry.ended_with, outcome.into_failure().map(Arc::new)));
+        if let Some(nested) = entry.child.nested() {
+            remember(&mut self.left_behind, nested.left_behind(), &entry.child.name);
+        }
+        let decision =
+            if self.machine.decides(child, life, exit) { self.decide(child) } else { None };
+        self.input(Input::Exited { child, life, exit, decision }, ctx);
+    }
+}
