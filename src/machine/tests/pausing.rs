@@ -293,3 +293,11 @@ fn a_storm_of_restarts_comes_in_slices_and_in_order() {
     let all: Vec<_> = [Action::PauseLeft, start(0, 7)].into_iter().chain(others).collect();
     assert_eq!(started, all);
 }
+
+#[test]
+fn the_threshold_is_told_as_it_was_set() {
+    for threshold in [0.0, 1.0, 2.5] {
+        let sim = Sim::with(Settings { threshold, ..settings() });
+        assert_eq!(sim.machine.threshold(), threshold);
+    }
+}

@@ -245,3 +245,13 @@ fn one_that_cannot_be_killed_is_waited_for_within_its_limit_and_after_that_nobod
     }
     assert_eq!(sim.input(Input::Stop).last(), Some(&finish(StopCause::Asked)));
 }
+
+#[test]
+fn a_removed_child_is_forgotten_as_long_as_it_stops() {
+    let mut sim = Sim::running([permanent(), permanent()]);
+    assert!(!sim.machine.is_forgotten(0));
+    sim.begin(0, Remove);
+    assert!(sim.machine.is_forgotten(0) && !sim.machine.is_forgotten(1));
+    sim.exit(0, ExitClass::Stopped);
+    assert!(!sim.machine.is_forgotten(0), "nobody has that number");
+}

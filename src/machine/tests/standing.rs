@@ -18,8 +18,9 @@ fn started(settings: Settings, children: impl IntoIterator<Item = Terms>) -> Sim
     for (child, terms) in (0..).zip(children) {
         sim.input(Input::Declare { child, terms: terms.into(), life: 0 });
     }
-    assert!(!sim.machine.is_ready(), "nothing has been started");
+    assert!(!sim.machine.is_ready() && !sim.machine.is_up(), "nothing has been started");
     sim.input(Input::Start);
+    assert!(sim.machine.is_up());
     sim
 }
 

@@ -232,3 +232,13 @@ fn many_are_asked_at_once_in_slices_that_follow_each_other_without_waiting_for_a
     (1..many - 1).for_each(|child| assert_eq!(sim.fail(child), stop_of(child)));
     assert_eq!(sim.fail(0), [&stop_of(0)[..], &[finish(StopCause::Asked)]].concat());
 }
+
+#[test]
+fn it_is_over_when_all_has_stopped_and_not_before() {
+    let mut sim = Sim::running([permanent()]);
+    assert!(!sim.machine.is_over());
+    sim.input(Input::Stop);
+    assert!(!sim.machine.is_over());
+    sim.exit(0, ExitClass::Stopped);
+    assert!(sim.machine.is_over());
+}

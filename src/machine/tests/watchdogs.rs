@@ -431,3 +431,17 @@ fn who_waits_for_its_turn_is_silent_a_limit_after_its_thread_has_last_turned_to_
     assert!(!sim.machine.waits_for_its_turn(0, turned, sim.now));
     assert_eq!(sim.input(Input::Tick), [abandoned(0, 1)]);
 }
+
+#[test]
+fn one_that_is_down_or_was_given_up_already_is_not_found_to_be_stuck() {
+    let mut sim = Sim::new();
+    sim.add_running([elsewhere(), elsewhere()]);
+    sim.add(2, watched());
+    sim.begin(0, Request::Terminate);
+    sim.exit(0, ExitClass::Stopped);
+    sim.input(Input::Move { child: 1, life: 1 });
+    sim.now += WATCHDOG;
+    for child in [0, 1] {
+        assert_eq!(stuck(&mut sim.clone(), child, 1, 2), [abandoned(2, 1)], "{child}");
+    }
+}
