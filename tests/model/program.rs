@@ -64,6 +64,9 @@ pub struct Terms {
     pub rule: Option<Rule>,
     pub while_down: WhileDown,
     pub significant: bool,
+    /// Placed as on another thread: each start is a job of the arbiter, which is that of the same thread, so that the clock
+    /// stays paused. It changes nothing.
+    pub elsewhere: bool,
 }
 
 pub const TERMS: Terms = Terms {
@@ -77,6 +80,7 @@ pub const TERMS: Terms = Terms {
     rule: None,
     while_down: WhileDown::Queue,
     significant: false,
+    elsewhere: false,
 };
 
 impl Terms {

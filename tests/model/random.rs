@@ -39,6 +39,8 @@ struct Dice {
     supervisors: Vec<Name>,
     /// What ends supervisors is rare in calm programs.
     calm: bool,
+    /// Where actors and services are placed.
+    elsewhere: bool,
 }
 
 impl Program {
@@ -49,8 +51,15 @@ impl Program {
             one_of(&mut rng, &[(30, (1, 4)), (20, (2, 4)), (10, (3, 4)), (3, (4, 5))]);
         // Some are large: they have two hundred children, and supervisors among them.
         let most = one_of(&mut rng, &[(400, most), (4, 40), (1, 200)]);
-        let mut dice =
-            Dice { rng, names: 0, children: Vec::new(), supervisors: vec![Name::ROOT], calm };
+        let elsewhere = rng.u8(0..4) == 0;
+        let mut dice = Dice {
+            rng,
+            names: 0,
+            children: Vec::new(),
+            supervisors: vec![Name::ROOT],
+            calm,
+            elsewhere,
+        };
         let mut root = dice.settings();
         let children = dice.children(Name::ROOT, depth, most);
         root.max_children = one_of(&mut dice.rng, &[(5, None), (1, Some(children.len() + 1))]);
@@ -73,6 +82,7 @@ impl Dice {
             self.supervisors.push(name);
             self.children.push((parent, name, false));
             let (settings, children) = (self.settings(), self.children(name, depth - 1, 3));
+            let terms = Terms { elsewhere: false, ..terms };
             return Child { name, terms, what: What::Supervisor(settings, children) };
         }
         let name = Name::Child(self.names);
@@ -120,9 +130,9 @@ impl Dice {
     }
 
     fn terms(&mut self) -> Terms {
-        let rng = &mut self.rng;
+        let (rng, elsewhere) = (&mut self.rng, self.elsewhere);
         if rng.u8(0..3) == 0 {
-            return TERMS;
+            return Terms { elsewhere, ..TERMS };
         }
         let limit = Shutdown::Timeout(Duration::from_millis(tenths(rng, 5)));
         let first = tenths(rng, 2);
@@ -159,6 +169,7 @@ impl Dice {
             rule: one_of(rng, &[(6, None), (1, Some(rule))]),
             while_down: one_of(rng, &[(3, WhileDown::Queue), (1, WhileDown::Reject)]),
             significant: rng.u8(0..3) == 0,
+            elsewhere,
         }
     }
 

@@ -1,6 +1,6 @@
 //! A failing program, with as little in it as is needed to fail.
 
-use crate::program::{Child, Program, SCRIPT, SETTINGS, Step, TERMS, What};
+use crate::program::{Child, Program, SCRIPT, SETTINGS, Script, Step, TERMS, Terms, What};
 
 impl Program {
     /// Leaves out one thing after the other, for as long as that helps.
@@ -62,18 +62,19 @@ fn fewer(children: &[Child]) -> Vec<Vec<Child>> {
 
 fn simpler(child: &Child) -> Vec<Child> {
     let mut simpler = Vec::new();
-    if child.terms != TERMS {
-        simpler.push(Child { terms: TERMS, ..child.clone() });
+    let usual = Terms { elsewhere: child.terms.elsewhere, ..TERMS };
+    if child.terms != usual {
+        simpler.push(Child { terms: usual, ..child.clone() });
         for terms in [
-            crate::program::Terms { policy: TERMS.policy, ..child.terms },
-            crate::program::Terms { shutdown: TERMS.shutdown, ..child.terms },
-            crate::program::Terms { drain: TERMS.drain, ..child.terms },
-            crate::program::Terms { start_timeout: TERMS.start_timeout, ..child.terms },
-            crate::program::Terms { delays: TERMS.delays, reset_after: None, ..child.terms },
-            crate::program::Terms { give_up_after: TERMS.give_up_after, ..child.terms },
-            crate::program::Terms { rule: TERMS.rule, ..child.terms },
-            crate::program::Terms { while_down: TERMS.while_down, ..child.terms },
-            crate::program::Terms { significant: TERMS.significant, ..child.terms },
+            Terms { policy: TERMS.policy, ..child.terms },
+            Terms { shutdown: TERMS.shutdown, ..child.terms },
+            Terms { drain: TERMS.drain, ..child.terms },
+            Terms { start_timeout: TERMS.start_timeout, ..child.terms },
+            Terms { delays: TERMS.delays, reset_after: None, ..child.terms },
+            Terms { give_up_after: TERMS.give_up_after, ..child.terms },
+            Terms { rule: TERMS.rule, ..child.terms },
+            Terms { while_down: TERMS.while_down, ..child.terms },
+            Terms { significant: TERMS.significant, ..child.terms },
         ] {
             if terms != child.terms {
                 simpler.push(Child { terms, ..child.clone() });
@@ -85,9 +86,9 @@ fn simpler(child: &Child) -> Vec<Child> {
             let is_actor = matches!(child.what, What::Actor(_));
             for script in [
                 SCRIPT,
-                crate::program::Script { starts: Vec::new(), ..script.clone() },
-                crate::program::Script { life: None, ..script.clone() },
-                crate::program::Script { stopping: SCRIPT.stopping, ..script.clone() },
+                Script { starts: Vec::new(), ..script.clone() },
+                Script { life: None, ..script.clone() },
+                Script { stopping: SCRIPT.stopping, ..script.clone() },
             ]
             .into_iter()
             .filter(|simple| simple != script)

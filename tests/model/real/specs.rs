@@ -1,7 +1,7 @@
 //! Terms and settings as specs.
 
 use actix::prelude::*;
-use actix_supervisor::{Backoff, ChildSpec, Decision, Failure, Spec};
+use actix_supervisor::{Backoff, ChildSpec, Decision, Failure, Placement, Spec};
 
 use crate::{
     program::{Delays, Settings, Terms},
@@ -12,7 +12,12 @@ pub fn with_terms<A: Actor<Context = Context<A>>>(
     spec: ChildSpec<A>,
     terms: &Terms,
 ) -> ChildSpec<A> {
+    let place = match Arbiter::try_current() {
+        Some(arbiter) if terms.elsewhere => Placement::Arbiter(arbiter),
+        Some(_) | None => Placement::Inline,
+    };
     let mut spec = spec
+        .placement(place)
         .restart(terms.policy)
         .drain(terms.drain)
         .while_down(terms.while_down)

@@ -12,6 +12,9 @@ impl World {
     pub fn exited(&mut self, name: Name, exit: Exit) {
         let kid = self.kid(name);
         let (parent, at) = (kid.parent, kid.at);
+        if std::mem::take(&mut kid.is_late) {
+            self.tell(parent, Some(name), "StopTimeout");
+        }
         match at {
             At::Stopping(then) => self.ended_as_told(name, then, exit),
             At::Starting | At::Running if self.is_stopping(parent) => {

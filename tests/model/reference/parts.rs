@@ -27,6 +27,11 @@ pub struct Kid {
     /// The number of its last stop, so that a limit is about one of them.
     pub stop_number: u64,
     pub is_killed: bool,
+    /// When it was given another spec while it was down.
+    pub replaced_at: Millis,
+    /// Its incarnation is elsewhere, whatever a later spec says; and it has not stopped in time.
+    pub is_elsewhere: bool,
+    pub is_late: bool,
     pub started_at: Millis,
     /// When it was last asked to stop, or killed.
     pub stopped_at: Millis,

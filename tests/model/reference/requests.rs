@@ -57,6 +57,11 @@ impl World {
             self.is_ambiguous = true;
             return self.request(to, asker, step);
         }
+        // Elsewhere a start takes as long as its job waits for its turn.
+        self.is_ambiguous |= self.bosses[&to].children.iter().any(|name| {
+            let kid = &self.kids[name];
+            kid.terms.elsewhere && kid.started_at == self.now
+        });
         match step {
             Step::Add { wait, ref child, .. } => match self.is_full(to) {
                 _ if self.is_stopping(to) => self.refuse(&asker, &step, "Stopping"),
@@ -160,10 +165,7 @@ impl World {
         match (request, at) {
             // "Also out of a backoff, a pause (this child alone) or a `Terminate`; no failure."
             (Request::Restart, At::Down(_)) => {
-                // What is down for no time may lose its messages or not.
-                let ended_now = |&(at, other, _): &(_, Name, _)| at == self.now && other == about;
-                let replaced_now = self.kids[&about].stopped_at == self.now;
-                self.is_ambiguous |= replaced_now || self.bosses[&to].ends.iter().any(ended_now);
+                self.is_ambiguous |= self.is_down_for_no_time(about);
                 self.start(about);
                 self.say(&asker, "Ok");
             }
@@ -218,10 +220,19 @@ impl World {
         self.go_on(to);
     }
 
+    /// It may have lost its messages by now, or not, if it rejects them.
+    fn is_down_for_no_time(&self, name: Name) -> bool {
+        let kid = &self.kids[&name];
+        let mut ends = self.bosses[&kid.parent].ends.iter();
+        kid.stopped_at == self.now || ends.any(|&(at, other, _)| at == self.now && other == name)
+    }
+
     fn replace(&mut self, to: Name, asker: Asker, child: &Child) {
         if let Some(refused) = self.refused(to, child.name) {
             return self.say(&asker, refused);
         }
+        let is_down = matches!(self.kids[&child.name].at, At::Down(_));
+        self.is_ambiguous |= is_down && self.is_down_for_no_time(child.name);
         let terms = child.terms.under(&self.bosses[&to].settings);
         let now = self.now;
         let kid = self.kid(child.name);
@@ -231,6 +242,7 @@ impl World {
             // "If it is down, it stays so until it would have been started anyway."
             At::Down(_) => {
                 kid.stopped_at = now;
+                kid.replaced_at = now;
                 self.say(&asker, "Ok");
             }
             At::Stopping(then) if then != Then::Restart => self.say(&asker, "Ok"),

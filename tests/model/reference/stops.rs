@@ -63,7 +63,12 @@ impl World {
             && kid.stop_number == number
         {
             let parent = kid.parent;
-            self.tell(parent, Some(name), "StopTimeout");
+            // Elsewhere it is told when it has been dropped.
+            if kid.is_elsewhere {
+                kid.is_late = true;
+            } else {
+                self.tell(parent, Some(name), "StopTimeout");
+            }
             self.kill(name, then);
         }
     }

@@ -81,6 +81,9 @@ impl World {
             on_trial: false,
             stop_number: 0,
             is_killed: false,
+            replaced_at: Millis::MAX,
+            is_elsewhere: false,
+            is_late: false,
             started_at: Millis::MAX,
             stopped_at: Millis::MAX,
             waiting: Vec::new(),
@@ -131,15 +134,18 @@ impl World {
     pub fn start(&mut self, name: Name) {
         let now = self.now;
         let kid = self.kid(name);
-        let parent = kid.parent;
+        let (parent, replaced_at) = (kid.parent, kid.replaced_at);
         kid.at = At::Starting;
         kid.is_killed = false;
+        kid.is_elsewhere = kid.terms.elsewhere;
         kid.started_at = now;
         kid.stopped_at = Millis::MAX;
         kid.starts += 1;
         kid.ever_started = true;
         kid.ready_since = None;
         let (life, limit) = (kid.starts, kid.terms.start_timeout);
+        // It may have begun to reject, or to keep, messages for no time.
+        self.is_ambiguous |= replaced_at == now;
         self.boss(parent).queue.retain(|&queued| queued != name);
         match life {
             1 => self.tell(parent, Some(name), "ChildStarted"),
