@@ -46,14 +46,17 @@ pub struct Health;
 pub struct HealthReport {
     /// Whether the tree can do its work.
     pub ready: bool,
+    /// Whether every thread has answered that the tree cannot do without: the supervisor's own has, since this is an answer. If
+    /// not, only a restart of the process may help.
+    pub live: bool,
     /// What is wrong, in start order: why it is not ready.
     pub wrong: Vec<Trouble>,
 }
 
 impl HealthReport {
-    /// Whether every thread has answered that the tree cannot do without. If not, only a restart of the process may help.
-    pub fn is_responsive(&self) -> bool {
-        !self.wrong.iter().any(|trouble| matches!(trouble.why, Why::Unresponsive))
+    pub(crate) fn of(is_ready: bool, wrong: Vec<Trouble>) -> Self {
+        let live = !wrong.iter().any(|trouble| matches!(trouble.why, Why::Unresponsive));
+        Self { ready: is_ready && wrong.is_empty(), live, wrong }
     }
 }
 

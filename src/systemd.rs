@@ -108,7 +108,7 @@ impl Teller {
             words.push(Word::Status(status));
         }
         let is_due = self.watchdog.as_mut().is_some_and(Watchdog::is_due);
-        if is_due && health.is_responsive() {
+        if is_due && health.live {
             words.push(Word::Watchdog);
         }
         say(words).await;

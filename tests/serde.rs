@@ -161,7 +161,7 @@ fn health_tells_what_is_wrong() {
         settle().await;
         let failure = json!({"kind": "error", "message": "broken", "sources": []});
         let trouble = json!({"path": ["root", "bad"], "why": {"failed_for_good": failure}});
-        let expected = json!({"ready": false, "wrong": [trouble]});
+        let expected = json!({"ready": false, "live": true, "wrong": [trouble]});
         assert_eq!(json(&root.send(Health).await.unwrap()), expected);
         root.send(Stop).await.unwrap();
     });

@@ -97,10 +97,7 @@ impl Shell {
 
     fn health(&self) -> impl Future<Output = HealthReport> + use<> {
         let (is_ready, troubles) = (self.machine.is_ready(), self.troubles(PATIENCE));
-        async move {
-            let wrong = troubles.await;
-            HealthReport { ready: is_ready && wrong.is_empty(), wrong }
-        }
+        async move { HealthReport::of(is_ready, troubles.await) }
     }
 }
 

@@ -19,7 +19,7 @@ fn a_stuck_thread_of_an_essential_child_does_not_answer_but_one_of_its_own_may_b
         let stuck = stick(&addr).await;
         let health = root.send(Health).await.unwrap();
         let may_be_busy = matches!(place, Placement::Dedicated);
-        assert_eq!((health.ready, health.is_responsive()), (may_be_busy, may_be_busy), "{health}");
+        assert_eq!((health.ready, health.live), (may_be_busy, may_be_busy), "{health}");
         if !may_be_busy {
             assert_eq!(health.to_string(), "not ready: root/child does not answer");
         }

@@ -59,7 +59,7 @@ fn each_reason_is_told_with_its_path() {
         let off = token(&root, "off").await;
         root.send(Terminate(off)).await.unwrap().unwrap();
         let report = health(&root).await;
-        assert!(!report.ready && report.is_responsive());
+        assert!(!report.ready && report.live);
         let paths: Vec<_> = report.wrong.iter().map(|trouble| trouble.path.join("/")).collect();
         assert_eq!(paths, ["root/lost", "root/down", "root/off"]);
         let due = info(&root, "down").await.next_start;
