@@ -25,6 +25,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How long the last word to systemd may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How many letters a status has at most, each of up to four bytes.
+const LONGEST: usize = 1_000;
+
 /// Talks to systemd, while a tree runs, where that is what has started the process.
 pub(crate) struct Notifier(Option<JoinHandle<()>>);
 
@@ -120,9 +123,15 @@ fn status(health: &HealthReport, now: Condition) -> String {
     if now.is_stopping { "stopping".to_owned() } else { one_line(&health.to_string()) }
 }
 
-/// A line break would begin another word of the protocol.
+/// A line break would begin another word of the protocol; and of a datagram of more than 4,096 bytes systemd hears nothing, not even
+/// that the process is alive.
 fn one_line(text: &str) -> String {
-    text.replace(char::is_control, " ")
+    let mut chars = text.chars().map(|char| if char.is_control() { ' ' } else { char });
+    let mut line: String = chars.by_ref().take(LONGEST).collect();
+    if chars.next().is_some() {
+        line.push('…');
+    }
+    line
 }
 
 /// When systemd wants to hear that the process is alive.

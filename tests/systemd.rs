@@ -30,6 +30,9 @@ const ROLE: &str = "SUPERVISOR_SYSTEMD_ROLE";
 /// A guard against hanging, far above what anything here takes.
 const GUARD: Duration = Duration::from_secs(60);
 
+/// What systemd reads of a datagram; a longer one it ignores, with all words in it.
+const LONGEST: usize = 4_096;
+
 /// The store of the application: it is ready when `ready` has been read.
 struct Store;
 
@@ -91,12 +94,16 @@ async fn application(role: &str) -> Result<(), BoxError> {
         .failure_threshold(0.0)
         .start_failure(StartFailure::Escalate)
         .stop_delay(Duration::from_millis(50));
-    let fails = role == "fails at the start";
+    let failure = match role {
+        "fails at the start" => Some("no disk".to_owned()),
+        "fails at length" => Some("é".repeat(10_000)),
+        _ => None,
+    };
     let (mut ready, be_ready) = (Some(()), Arc::new(Notify::new()));
     let waits = be_ready.clone();
     let store = ChildSpec::try_actor("store", move |ctx: &mut Context<Store>| {
-        if fails {
-            return Err("no disk");
+        if let Some(failure) = &failure {
+            return Err(failure.clone());
         }
         if ready.take().is_some() {
             let waits = waits.clone();
@@ -169,8 +176,9 @@ impl Process {
 
     /// The next words, of one datagram.
     fn next(&mut self) -> Vec<String> {
-        let mut buffer = [0; 4096];
+        let mut buffer = [0; 65_536];
         let length = self.socket.recv(&mut buffer).expect("it says something");
+        assert!(length <= LONGEST, "systemd ignores a datagram of {length} bytes");
         let text = std::str::from_utf8(&buffer[..length]).expect("text");
         text.lines().map(str::to_owned).collect()
     }
@@ -233,6 +241,20 @@ fn a_failure_is_its_last_status() {
         ));
         assert_eq!(process.end(), Some(1));
     }
+}
+
+#[test]
+fn a_long_failure_keeps_no_word_from_systemd() {
+    let mut process = Process::start("fails at length", None);
+    let words = loop {
+        let words = process.next();
+        if words.iter().any(|word| word == "STOPPING=1") {
+            break words;
+        }
+    };
+    assert!(words[1].starts_with("STATUS=ended by a failure: app gave up"), "{words:?}");
+    assert!(words[1].ends_with("éé…"), "{words:?}");
+    assert_eq!(process.end(), Some(1));
 }
 
 #[test]
