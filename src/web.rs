@@ -45,7 +45,8 @@
 //!
 //! # What it costs
 //!
-//! Nothing while nothing happens. An event is put into a ring of the last 4,096, with a history of at most 4,096 children: some megabytes at
+//! Nothing while nothing happens. An event is put into a ring of the last 4,096, and into the history of its child: the last 32 events of
+//! each of at most 4,096 children, 32,768 of all together, and the last 256 backtraces. With messages of a usual length that is some ten to twenty megabytes at
 //! most, which belong to the root and are kept from the first [`scope`] until its end, through all restarts of a server. All workers of all servers share
 //! it. Nobody who looks holds up a supervisor: the tree is asked for at most four times a second, less often if it is large, for all who look
 //! together, and who reads events too slowly is told how many were missed.

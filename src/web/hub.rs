@@ -1,6 +1,7 @@
 //! What has happened lately in a tree, for whoever looks at it: one for each root, whoever asks.
 
 use std::{
+    backtrace::Backtrace,
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -24,6 +25,10 @@ const CHILDREN: usize = 4_096;
 /// How many events of a child are kept, and how many of its failures, which come less often and say more.
 const HISTORY: usize = 32;
 const FAILURES: usize = 5;
+/// How many of both are kept of all children together.
+const ALL: usize = 32_768;
+/// Of how many failures the backtrace is kept: of the last ones in the tree, since they are large.
+const BACKTRACES: usize = 256;
 
 /// It belongs to the root, and so it outlives every worker of every server, and all of them see the same.
 pub(crate) struct Hub {
@@ -47,6 +52,10 @@ struct Memory {
     latest: u64,
     events: VecDeque<Arc<Record>>,
     children: HashMap<ChildToken, Log>,
+    /// How much all logs hold together.
+    held: usize,
+    /// By the numbers of their events.
+    backtraces: VecDeque<(u64, Arc<Backtrace>)>,
 }
 
 /// What a reader gets at a time.
@@ -79,10 +88,10 @@ impl Hub {
     /// Called by the supervisor that decided, on its thread: what takes long is left to those who read.
     pub(crate) fn record(&self, event: &Event) {
         let mut event = event.clone();
-        shorten(&mut event.kind);
+        let backtrace = shorten(&mut event.kind);
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let at = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
-        let (id, forgotten) = self.memory().keep(event, at, now());
+        let (id, forgotten) = self.memory().keep(event, backtrace, at, now());
         drop(forgotten);
         self.latest.send_modify(|known| *known = id.max(*known));
     }
@@ -108,7 +117,8 @@ impl Hub {
     }
 
     pub(super) fn about(&self, child: ChildToken) -> Option<About> {
-        self.memory().children.get(&child).map(|log| log.about(now()))
+        let memory = self.memory();
+        memory.children.get(&child).map(|log| log.about(&memory.backtraces, now()))
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -117,17 +127,31 @@ impl Hub {
 }
 
 impl Memory {
-    fn keep(&mut self, event: Event, at: u64, now: Instant) -> (u64, Option<Arc<Record>>) {
+    fn keep(
+        &mut self,
+        event: Event,
+        backtrace: Option<Arc<Backtrace>>,
+        at: u64,
+        now: Instant,
+    ) -> (u64, Option<Arc<Record>>) {
         self.latest += 1;
+        if let Some(backtrace) = backtrace {
+            push(&mut self.backtraces, (self.latest, backtrace), BACKTRACES);
+        }
         let record = Arc::new(Record { id: self.latest, at, event: Guarded::new(event) });
         let oldest = self.events.len() >= EVENTS;
         let forgotten = if oldest { self.events.pop_front() } else { None };
         self.events.push_back(Arc::clone(&record));
         if let Some(token) = record.event.kind.token() {
-            if self.children.len() >= CHILDREN && !self.children.contains_key(&token) {
+            // It adds two at most: an event, and a failure.
+            let is_new = !self.children.contains_key(&token);
+            if self.held + 2 > ALL || (is_new && self.children.len() >= CHILDREN) {
                 self.forget_half();
             }
-            self.children.entry(token).or_insert_with(|| Log::new(now)).add(record, now);
+            let log = self.children.entry(token).or_insert_with(|| Log::new(now));
+            self.held -= log.held();
+            log.add(record, now);
+            self.held += log.held();
         }
         (self.latest, forgotten)
     }
@@ -138,6 +162,7 @@ impl Memory {
         let middle = last.len() / 2;
         let (_, &mut median, _) = last.select_nth_unstable(middle);
         self.children.retain(|_, log| log.last >= median);
+        self.held = self.children.values().map(Log::held).sum();
     }
 }
 
@@ -178,7 +203,7 @@ pub(super) struct About {
     /// In the order of [`Phase::ALL`].
     pub(super) spent: [Duration; 4],
     pub(super) history: Vec<Arc<Record>>,
-    pub(super) failures: Vec<Arc<Record>>,
+    pub(super) failures: Vec<(Arc<Record>, Option<Arc<Backtrace>>)>,
 }
 
 impl Log {
@@ -207,8 +232,16 @@ impl Log {
         push(&mut self.history, record, HISTORY);
     }
 
-    fn about(&self, now: Instant) -> About {
+    fn held(&self) -> usize {
+        self.history.len() + self.failures.len()
+    }
+
+    fn about(&self, backtraces: &VecDeque<(u64, Arc<Backtrace>)>, now: Instant) -> About {
         let since = now.saturating_duration_since(self.since);
+        let backtrace = |record: &Record| {
+            let place = backtraces.binary_search_by_key(&record.id, |&(id, _)| id).ok()?;
+            Some(Arc::clone(&backtraces[place].1))
+        };
         let mut spent = self.spent;
         if let Some(phase) = self.phase {
             spent[phase as usize] += since;
@@ -218,16 +251,16 @@ impl Log {
             since,
             spent,
             history: self.history.iter().map(Arc::clone).collect(),
-            failures: self.failures.iter().map(Arc::clone).collect(),
+            failures: self.failures.iter().map(|it| (Arc::clone(it), backtrace(it))).collect(),
         }
     }
 }
 
-fn push(to: &mut VecDeque<Arc<Record>>, record: Arc<Record>, most: usize) {
+fn push<T>(to: &mut VecDeque<T>, new: T, most: usize) {
     if to.len() == most {
         to.pop_front();
     }
-    to.push_back(record);
+    to.push_back(new);
 }
 
 fn phase_after(kind: &EventKind) -> Option<Phase> {
@@ -246,8 +279,9 @@ fn phase_after(kind: &EventKind) -> Option<Phase> {
     }
 }
 
-/// What is kept is bounded, and so is each message in it. (That of an error belongs to the error.)
-fn shorten(kind: &mut EventKind) {
+/// What is kept is bounded, and so is each message in it. (That of an error belongs to the error.) Returns the backtrace of a panic, which
+/// is kept elsewhere.
+fn shorten(kind: &mut EventKind) -> Option<Arc<Backtrace>> {
     let failure = match kind {
         EventKind::ChildFailed { failure, .. }
         | EventKind::ChildStopped { failure: Some(failure), .. }
@@ -257,13 +291,75 @@ fn shorten(kind: &mut EventKind) {
                 EndReason::Failed(failure) | EndReason::GaveUp(failure) | EndReason::Stranded(failure),
             ..
         } => failure,
-        _ => return,
+        _ => return None,
     };
     let mut failure = failure;
     while let Failure::LimitReached { last, .. } = failure {
         failure = last;
     }
-    if let Failure::Panic(panic) = failure {
-        panic.message = clipped(std::mem::take(&mut panic.message));
+    let Failure::Panic(panic) = failure else { return None };
+    panic.message = clipped(std::mem::take(&mut panic.message));
+    panic.backtrace.take()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::backtrace::Backtrace;
+
+    use super::*;
+    use crate::failure::PanicInfo;
+
+    fn token(child: u64) -> ChildToken {
+        ChildToken { supervisor: 1, child }
+    }
+
+    fn panicked(child: u64) -> Event {
+        let backtrace = Some(Arc::new(Backtrace::disabled()));
+        let panic = PanicInfo { message: "a bug".into(), location: None, backtrace };
+        let kind = EventKind::ChildFailed {
+            name: "child".into(),
+            token: token(child),
+            failure: Failure::Panic(panic),
+            failures: 1.0,
+            threshold: 5.0,
+            restarting: true,
+        };
+        Event { path: vec!["root".into(), "child".into()], kind }
+    }
+
+    #[test]
+    fn however_many_children_fail_what_is_kept_of_them_is_bounded() {
+        let hub = Hub::new();
+        for child in (0..40).flat_map(|_| 0..2_000) {
+            hub.record(&panicked(child));
+        }
+        let memory = hub.memory();
+        let kept: usize =
+            memory.children.values().map(|log| log.history.len() + log.failures.len()).sum();
+        assert!((16_384..=32_768).contains(&kept), "{kept}");
+        assert!(memory.children.contains_key(&token(1_999)), "it has failed last");
+    }
+
+    #[test]
+    fn backtraces_are_kept_of_the_last_failures_only() {
+        let hub = Hub::new();
+        for child in 0..1_000 {
+            hub.record(&panicked(child));
+        }
+        let kept = |child| {
+            let about = hub.about(token(child)).expect("it is known");
+            assert_eq!(about.failures.len(), 1);
+            about.failures[0].1.is_some()
+        };
+        assert_eq!((0..1_000).filter(|&child| kept(child)).count(), 256);
+        assert!(kept(999) && kept(744) && !kept(743));
+        let memory = hub.memory();
+        let in_events = memory.events.iter().any(|record| match &record.event.kind {
+            EventKind::ChildFailed { failure: Failure::Panic(panic), .. } => {
+                panic.backtrace.is_some()
+            }
+            _ => false,
+        });
+        assert!(!in_events);
     }
 }

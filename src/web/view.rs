@@ -1,6 +1,6 @@
 //! What is shown of failures, events and a tree, and what is not: a failure's text may hold a secret, its kind does not.
 
-use std::{error::Error, time::Duration};
+use std::{backtrace::Backtrace, error::Error, time::Duration};
 
 use serde_json::{Map, Value, json};
 
@@ -156,17 +156,16 @@ pub(super) fn child(token: ChildToken, about: Option<About>, texts: Texts) -> Va
         "phase": about.phase.map(name),
         "since": seconds(&about.since),
         "spent": spent,
-        "failures": about.failures.iter().rev().map(|record| fallen(record, texts)).collect::<Vec<_>>(),
+        "failures": about.failures.iter().rev().map(|(record, backtrace)| fallen(record, backtrace.as_deref(), texts)).collect::<Vec<_>>(),
         "history": about.history.iter().rev().map(|record| event(record, texts)).collect::<Vec<_>>(),
     })
 }
 
 /// A failure with all that is known of it.
-fn fallen(record: &Record, texts: Texts) -> Value {
+fn fallen(record: &Record, backtrace: Option<&Backtrace>, texts: Texts) -> Value {
     let mut told = event(record, texts);
-    let EventKind::ChildFailed { failure, .. } = &record.event.kind else { return told };
     if texts == Texts::Shown
-        && let Failure::Panic(PanicInfo { backtrace: Some(backtrace), .. }) = failure.root_cause()
+        && let Some(backtrace) = backtrace
     {
         told["backtrace"] = clipped_at(backtrace.to_string(), LONGEST_BACKTRACE).into();
     }
