@@ -26,8 +26,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub(crate) use self::protocol::{
-    Action, Elsewhere, End, Forced, Input, Listed, Progress, Refusal, Request, Settings, Settled,
-    Standing, StopCause, Terms, Wait,
+    Action, Elsewhere, End, Forced, Input, Listed, Longest, Progress, Refusal, Request, Settings,
+    Settled, Standing, StopCause, Terms, Wait,
 };
 #[cfg(machine_fuzz)]
 pub(crate) use self::tests::fuzz;

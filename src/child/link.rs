@@ -13,7 +13,12 @@ use futures::future::BoxFuture;
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc::UnboundedSender, oneshot};
 
 use crate::{
-    bus::Bus, failure::Outcome, health::Trouble, info::Branch, machine::Standing, record::Span,
+    bus::Bus,
+    failure::Outcome,
+    health::Trouble,
+    info::Branch,
+    machine::{Longest, Standing},
+    record::Span,
     token::ChildToken,
 };
 
@@ -183,8 +188,8 @@ pub(crate) trait Nested: Send + Sync {
     fn close_children(&self);
     /// Whether something that was declared at or below it is essential.
     fn has_essential(&self) -> bool;
-    /// How long an orderly stop of it may take; `None` if there is no limit.
-    fn worst_case_stop(&self) -> Option<Duration>;
+    /// How long the end of all that is declared at and below it may take.
+    fn longest(&self) -> Longest;
     /// What its last incarnation has left behind, below it.
     fn left_behind(&self) -> Vec<LeftBehind>;
     /// If its last incarnation went down without order: resolves when what ran below it has ended too, but for what is stuck.

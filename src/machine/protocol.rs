@@ -56,6 +56,15 @@ pub(crate) struct Terms {
     pub(crate) elsewhere: Option<Elsewhere>,
 }
 
+/// How long the end of a child, or of all children of a supervisor, may take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Longest {
+    /// By an orderly stop; `None` if there is no limit.
+    pub(crate) stop: Option<Duration>,
+    /// By a kill: until it is gone, or counts as stuck.
+    pub(crate) kill: Duration,
+}
+
 /// What concerns a child on another thread.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Elsewhere {
@@ -71,21 +80,30 @@ impl Terms {
         }
     }
 
-    /// How long a stop of it may take; `None` if there is no limit. `below` is how long a stop of what is below it may take,
-    /// if it is a supervisor.
-    pub(crate) fn worst_case_stop(&self, below: Option<Option<Duration>>) -> Option<Duration> {
+    /// How long it may take to end. `below` is how long that may take what is below it, if it is a supervisor.
+    pub(crate) fn longest(&self, below: Option<Longest>) -> Longest {
         let limit = match self.shutdown {
             Shutdown::Kill => Some(Duration::ZERO),
             Shutdown::Timeout(limit) => Some(limit),
             Shutdown::Infinite => None,
         };
+        let is_supervisor = self.kind == ChildKind::Supervisor;
+        let below = below.unwrap_or(Longest { stop: Some(Duration::ZERO), kill: Duration::ZERO });
         // After its limit it is killed. Whether that was done has to be seen, where another thread is to do it.
-        let grace = self.elsewhere.as_ref().filter(|_| self.can_be_killed()).map(|_| self.grace());
-        let own = limit.map(|limit| limit.saturating_add(grace.unwrap_or_default()));
-        match (own, below.flatten()) {
-            (Some(own), Some(below)) => Some(own.min(below)),
-            (own, below) => own.or(below),
-        }
+        let kill = match &self.elsewhere {
+            Some(_) if self.can_be_killed() => self.grace(),
+            None if is_supervisor => below.kill,
+            Some(_) | None => Duration::ZERO,
+        };
+        let within = limit.map(|limit| limit.saturating_add(kill));
+        let stop = match (limit, below.stop) {
+            // What is stuck on its thread keeps it from everything, also from its children's limits.
+            _ if self.elsewhere.is_some() || !is_supervisor => within,
+            (Some(limit), Some(stop)) if stop <= limit => Some(stop),
+            (Some(_), _) => within,
+            (None, stop) => stop,
+        };
+        Longest { stop, kill }
     }
 
     /// How long a thread is given to carry out a kill, before it counts as stuck.

@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use actix::{Actor, Addr, Context};
@@ -22,7 +21,7 @@ use crate::{
     error::SpecError,
     failure::{Failure, Outcome},
     info::StopReport,
-    machine::Terms,
+    machine::{Longest, Terms},
     spec::{Spec, check},
     token,
 };
@@ -241,7 +240,7 @@ impl Nested for Blueprint {
         plan.declared.values().any(|declared| declared.child.terms.essential)
     }
 
-    fn worst_case_stop(&self) -> Option<Duration> {
+    fn longest(&self) -> Longest {
         self.worst_case()
     }
 

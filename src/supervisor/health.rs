@@ -18,7 +18,7 @@ use crate::{
     child::Notice,
     health::{Health, HealthReport, PATIENCE, Trouble, Why},
     info::{ChildState, SupervisorState},
-    machine::{Listed, Standing},
+    machine::{Listed, Longest, Standing},
     placement::Placement,
     policy::ShutdownOrder,
 };
@@ -152,6 +152,9 @@ impl Supervisor {
     /// it with the time that the platform gives, and then kills: `terminationGracePeriodSeconds`, `TimeoutStopSec`. Children that are added
     /// later come on top.
     ///
+    /// A nested supervisor on [another thread](crate::Placement) has no limit unless its [`shutdown`](crate::ChildSpec::shutdown) sets
+    /// one: what hangs on its thread would keep it from all limits below. What hangs on the root's own thread keeps everything.
+    ///
     /// ```
     /// use std::time::Duration;
     /// use actix_supervisor::{CancellationToken, ChildSpec, Shutdown, Spec, Supervisor};
@@ -166,25 +169,27 @@ impl Supervisor {
     /// # Ok::<(), actix_supervisor::SpecError>(())
     /// ```
     pub fn worst_case_stop(&self) -> Option<Duration> {
-        self.blueprint.worst_case()
+        self.blueprint.worst_case().stop
     }
 }
 
 impl Blueprint {
-    pub(super) fn worst_case(&self) -> Option<Duration> {
+    pub(super) fn worst_case(&self) -> Longest {
         let plan = self.plan();
         let declared = plan.declared.values().map(|declared| {
             let child = &declared.child;
-            child.terms.worst_case_stop(child.nested().map(|nested| nested.worst_case_stop()))
+            child.terms.longest(child.nested().map(|nested| nested.longest()))
         });
-        let members = plan.members.iter().map(|members| members.terms.worst_case_stop(None));
-        let all: Option<Vec<Duration>> = declared.chain(members).collect();
-        let children = match self.spec.shutdown_order {
-            ShutdownOrder::Reverse => {
-                all?.into_iter().fold(Duration::ZERO, Duration::saturating_add)
-            }
-            ShutdownOrder::Concurrent => all?.into_iter().max().unwrap_or_default(),
-        };
-        Some(self.spec.stop_delay.saturating_add(children))
+        let members = plan.members.iter().map(|members| members.terms.longest(None));
+        let (mut stop, mut kill) = (Some(Duration::ZERO), Duration::ZERO);
+        for child in declared.chain(members) {
+            let stops = stop.zip(child.stop);
+            stop = match self.spec.shutdown_order {
+                ShutdownOrder::Reverse => stops.map(|(all, one)| all.saturating_add(one)),
+                ShutdownOrder::Concurrent => stops.map(|(all, one)| all.max(one)),
+            };
+            kill = kill.max(child.kill);
+        }
+        Longest { stop: stop.map(|stop| self.spec.stop_delay.saturating_add(stop)), kill }
     }
 }

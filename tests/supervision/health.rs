@@ -263,4 +263,17 @@ fn the_worst_case_of_a_stop_knows_of_threads_and_pools() {
     let mut make = Probe::maker("worker", &journal);
     let pool = ChildSpec::pool("pool", 5, move |_| make()).shutdown(limit);
     assert_eq!(Supervisor::new("root").child(pool).worst_case_stop(), Some(secs(2)));
+
+    // A nested supervisor on a thread of its own may be stuck, with all limits below it.
+    let below = || Supervisor::new("below").child(Probes::spec("a", &journal).shutdown(limit));
+    let worst =
+        |below: ChildSpec<Supervisor>| Supervisor::new("root").child(below).worst_case_stop();
+    let dedicated = || ChildSpec::supervisor(below()).placement(Placement::Dedicated);
+    assert_eq!(worst(ChildSpec::supervisor(below())), Some(secs(2)));
+    assert_eq!(worst(dedicated()), None);
+    assert_eq!(worst(dedicated().shutdown(Shutdown::Timeout(secs(1)))), Some(secs(11)));
+    // One that is killed waits for what it has on other threads.
+    let own = Probes::spec("own", &journal).shutdown(limit).placement(Placement::Dedicated);
+    let killed = ChildSpec::supervisor(Supervisor::new("below").child(own));
+    assert_eq!(worst(killed.shutdown(Shutdown::Timeout(secs(1)))), Some(secs(2)));
 }

@@ -202,8 +202,9 @@ fn the_first_sixteen_that_are_lost_are_remembered() {
 #[test]
 fn a_stop_takes_its_limit_and_what_a_thread_is_given_and_no_more_than_what_is_below() {
     let elsewhere = |watchdog| Some(Elsewhere { watchdog });
-    let stop = |shutdown, kind, elsewhere, below| {
-        Terms { shutdown, kind, elsewhere, ..permanent() }.worst_case_stop(below)
+    let stop = |shutdown, kind, elsewhere, below: Option<Option<Duration>>| {
+        let below = below.map(|stop| Longest { stop, kill: secs(3) });
+        Terms { shutdown, kind, elsewhere, ..permanent() }.longest(below).stop
     };
     use ChildKind::{Actor, Blocking, Service, Supervisor};
     let within = Shutdown::Timeout(LIMIT);
@@ -219,9 +220,13 @@ fn a_stop_takes_its_limit_and_what_a_thread_is_given_and_no_more_than_what_is_be
         (within, Blocking, elsewhere(None), None, Some(LIMIT)),
         // One that is through earlier has stopped earlier.
         (within, Supervisor, None, Some(Some(secs(2))), Some(secs(2))),
-        (within, Supervisor, None, Some(Some(secs(60))), Some(LIMIT)),
+        // One that is not is killed, and those on other threads below it with it.
+        (within, Supervisor, None, Some(Some(secs(60))), Some(LIMIT + secs(3))),
+        (within, Supervisor, None, Some(None), Some(LIMIT + secs(3))),
+        // Its thread may be stuck, and with it all limits below.
         (within, Supervisor, elsewhere(None), Some(Some(secs(60))), Some(LIMIT + secs(10))),
-        (within, Supervisor, None, Some(None), Some(LIMIT)),
+        (within, Supervisor, elsewhere(None), Some(Some(secs(2))), Some(LIMIT + secs(10))),
+        (Shutdown::Infinite, Supervisor, elsewhere(None), Some(Some(secs(2))), None),
         (Shutdown::Infinite, Supervisor, None, Some(Some(secs(2))), Some(secs(2))),
         (Shutdown::Infinite, Supervisor, None, Some(None), None),
     ] {
