@@ -18,11 +18,14 @@ use crate::{
 /// | 0 | an orderly stop | `EX_OK` |
 /// | 1 | an error of the application's own | |
 /// | 70 | the supervisor gave up, or a child asked for the [end of the tree](crate::Exit::TerminateTree) | `EX_SOFTWARE` |
-/// | 75 | the same, before the tree was ever ready: what it needs may not be there yet | `EX_TEMPFAIL` |
+/// | 75 | the supervisor gave up before the tree was ever ready: what it needs may not be there yet | `EX_TEMPFAIL` |
 /// | 78 | a [`SpecError`](crate::SpecError): the configuration is bad, and will be so the next time | `EX_CONFIG` |
 ///
 /// So a platform can be told to start a process again after 70 and 75, and not after 78: see
 /// [deployment](https://docs.rs/actix-supervisor/latest/actix_supervisor/deployment/). A second signal ends it with [128 + its number](crate::Supervisor::run).
+///
+/// A file of settings that cannot be read is an error of the application's own, also where what it says is refused in the words of a
+/// `SpecError`. Where that is the only error there can be, `ExitCodes::default().other(78).of(Err(error))` says what it is.
 ///
 /// ```no_run
 /// use std::process::ExitCode;
