@@ -134,6 +134,7 @@ struct Mounted {
 
 impl Scope {
     /// Where it is mounted, `/supervisor` unless this says otherwise. A slash at the end means nothing.
+    /// At `/` it takes all that the services before it have left, so there it comes last.
     pub fn at(mut self, path: &str) -> Self {
         self.at = path.trim_end_matches('/').to_owned();
         self
