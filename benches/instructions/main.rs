@@ -19,8 +19,8 @@ use self::work::Work;
 /// What is measured, over what, and the highest ratio that passes. A tenth above what was measured when it was set. (Instructions
 /// are not time: most of a message's time is spent waiting for memory.)
 const BOUNDS: [(Work, Work, f64); 6] = [
-    (Work::Message, Work::PlainMessage, 1.19),
-    (Work::Request, Work::PlainRequest, 1.34),
+    (Work::Message, Work::PlainMessage, 1.12),
+    (Work::Request, Work::PlainRequest, 1.31),
     (Work::MessageElsewhere, Work::PlainMessage, 1.30),
     (Work::RestartAfterStop, Work::TaskAfterStop, 4.55),
     (Work::RestartAfterPanic, Work::TaskAfterPanic, 1.96),

@@ -70,6 +70,12 @@ impl<A: Actor<Context = Context<A>>> Intake<A> {
         Self { crew: Some(crew), ..self }
     }
 
+    /// All that messages come through, unless there are others or something waits already.
+    pub(super) fn alone(&mut self) -> Option<&mut AddressReceiver<A>> {
+        let is_alone = self.backlog.is_none() && self.alias.is_none() && self.crew.is_none();
+        is_alone.then_some(&mut self.receiver)
+    }
+
     /// The next message; `None` when no more can come. In a pool it is the crew that is woken when there is one.
     pub(super) fn next(&mut self, task: &mut task::Context<'_>) -> Poll<Option<Envelope<A>>> {
         match &self.crew {
