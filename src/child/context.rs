@@ -236,20 +236,22 @@ thread_local! {
     static CURRENT: Cell<Option<Arc<dyn Scope>>> = const { Cell::new(None) };
 }
 
-/// Makes an incarnation the one whose code is running on this thread.
-pub(super) struct Entered {
-    outer: Option<Arc<dyn Scope>>,
+/// Makes an incarnation the one whose code is running on this thread. It is lent, and given back: no count goes up and down at
+/// each poll.
+pub(super) struct Entered<'a> {
+    scope: &'a mut Option<Arc<dyn Scope>>,
 }
 
-impl Entered {
-    pub(super) fn new(scope: Arc<dyn Scope>) -> Self {
-        Self { outer: CURRENT.replace(Some(scope)) }
+impl<'a> Entered<'a> {
+    pub(super) fn new(scope: &'a mut Option<Arc<dyn Scope>>) -> Self {
+        *scope = CURRENT.replace(scope.take());
+        Self { scope }
     }
 }
 
-impl Drop for Entered {
+impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        CURRENT.set(self.outer.take());
+        *self.scope = CURRENT.replace(self.scope.take());
     }
 }
 

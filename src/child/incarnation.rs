@@ -165,7 +165,8 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
     }
 
     fn make(self: &Arc<Self>, ctx: &mut Context<A>) -> Result<A, Outcome> {
-        let _entered = Entered::new(Arc::clone(self) as Arc<dyn Scope>);
+        let mut scope = Some(Arc::clone(self) as Arc<dyn Scope>);
+        let _entered = Entered::new(&mut scope);
         let _inside = self.link.span.enter();
         let actor = self.while_busy(|| self.kept.make(ctx))?;
         match self.take_conclusion() {

@@ -26,6 +26,8 @@ type ActorRun<A> = ContextFut<A, Context<A>>;
 /// The task of an incarnation.
 pub(super) struct Runner<A: Actor<Context = Context<A>>> {
     incarnation: Arc<Incarnation<A>>,
+    /// The same, while it is not running.
+    scope: Option<Arc<dyn Scope>>,
     future: Option<ActorRun<A>>,
     registered: bool,
 }
@@ -53,7 +55,7 @@ impl<A: Actor<Context = Context<A>>> Future for Runner<A> {
             this.incarnation.seat.begins(crew);
         }
         let Some(future) = &mut this.future else { return Poll::Ready(()) };
-        let entered = Entered::new(Arc::clone(&this.incarnation) as Arc<dyn Scope>);
+        let entered = Entered::new(&mut this.scope);
         let span = &this.incarnation.link.span;
         let poll = || {
             let _inside = span.enter();
@@ -89,7 +91,8 @@ impl<A: Actor<Context = Context<A>>> Future for Runner<A> {
 
 impl<A: Actor<Context = Context<A>>> Runner<A> {
     pub(super) fn new(incarnation: Arc<Incarnation<A>>, run: ActorRun<A>) -> Self {
-        Self { incarnation, future: Some(run), registered: false }
+        let scope = Some(Arc::clone(&incarnation) as Arc<dyn Scope>);
+        Self { incarnation, scope, future: Some(run), registered: false }
     }
 
     fn pass_on_stop(&mut self) {
