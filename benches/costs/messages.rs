@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix::prelude::*;
-use actix_supervisor::{ChildSpec, Supervisor};
+use actix_supervisor::{ChildSpec, Placement, Supervisor};
 use criterion::Criterion;
 
 use crate::{
@@ -46,26 +46,40 @@ fn request_and_reply(system: &SystemRunner, to: &Addr<Sum>, messages: u64) -> Du
 }
 
 struct Actors {
-    system: SystemRunner,
     plain: Addr<Sum>,
     supervised: Addr<Sum>,
+    /// In the way of a child on another thread, which here is this one: what it costs to cross over counts for neither side.
+    placed: Addr<Sum>,
+    /// On another thread.
+    plain_there: Addr<Sum>,
+    supervised_there: Addr<Sum>,
 }
 
 impl Actors {
-    fn start() -> Self {
-        let system = System::new();
-        let (plain, supervised) = system.block_on(async {
-            let spec = ChildSpec::actor("sum", |_ctx| Sum(0));
-            let supervised = spec.addr();
-            Supervisor::new("root").child(spec).start();
-            (Sum(0).start(), supervised)
-        });
-        Self { system, plain, supervised }
+    fn start(system: &SystemRunner) -> Self {
+        let there = Arbiter::new().handle();
+        system.block_on(async {
+            let spec = |place| ChildSpec::actor("sum", |_ctx| Sum(0)).placement(place);
+            let here = Placement::Arbiter(Arbiter::current());
+            let inline = spec(Placement::Inline);
+            let placed = spec(here);
+            let elsewhere = spec(Placement::Arbiter(there.clone()));
+            let actors = Self {
+                plain: Sum(0).start(),
+                supervised: inline.addr(),
+                placed: placed.addr(),
+                plain_there: Sum::start_in_arbiter(&there, |_ctx| Sum(0)),
+                supervised_there: elsewhere.addr(),
+            };
+            Supervisor::new("root").child(inline).child(placed).child(elsewhere).start();
+            actors
+        })
     }
 }
 
 pub(crate) fn times(criterion: &mut Criterion) {
-    let Actors { system, plain, supervised } = Actors::start();
+    let system = System::new();
+    let Actors { plain, supervised, .. } = Actors::start(&system);
     for (name, load) in LOADS {
         let mut group = criterion.benchmark_group(name);
         for (actor, addr) in [("plain", &plain), ("supervised", &supervised)] {
@@ -77,11 +91,19 @@ pub(crate) fn times(criterion: &mut Criterion) {
 }
 
 pub(crate) fn ratios(criterion: &mut Criterion<Ratio>) {
-    let Actors { system, plain, supervised } = Actors::start();
+    let system = System::new();
+    let actors = Actors::start(&system);
+    let pairs = [
+        ("supervised to plain", &actors.supervised, &actors.plain),
+        ("placed to plain", &actors.placed, &actors.plain),
+        ("supervised to plain on another thread", &actors.supervised_there, &actors.plain_there),
+    ];
     for (name, load) in LOADS {
         let load = |addr| load(&system, addr, TURN);
-        criterion.bench_function(&format!("{name}/supervised to plain"), |bencher| {
-            Ratio::measure(bencher, || load(&supervised), || load(&plain));
-        });
+        for (pair, one, other) in pairs {
+            criterion.bench_function(&format!("{name}/{pair}"), |bencher| {
+                Ratio::measure(bencher, || load(one), || load(other));
+            });
+        }
     }
 }

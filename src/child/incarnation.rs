@@ -13,10 +13,11 @@ use std::{
     any::Any,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
     task::Waker,
     thread::{self, ThreadId},
+    time::Duration,
 };
 
 use actix::{
@@ -73,11 +74,12 @@ pub(super) struct Incarnation<A: Actor<Context = Context<A>>> {
     pub(super) fenced: AtomicBool,
     /// Its supervisor wants to know whether its thread is free.
     pub(super) is_asked: AtomicBool,
-    /// Where it has begun to run, if that is another thread than its supervisor's.
-    thread: OnceLock<ThreadId>,
+    /// Where and when it has begun to run, if that is on another thread than its supervisor's.
+    began: OnceLock<(ThreadId, Instant)>,
     /// Its thread is in its code.
     is_busy: AtomicBool,
-    last_turn: Mutex<Option<Instant>>,
+    /// When its thread last turned to its code, in nanoseconds since it has begun.
+    last_turn: AtomicU64,
     /// It has been dropped.
     is_gone: AtomicBool,
     /// What is asked of it: `NOTHING`, `ASK` or `KILL`.
@@ -111,9 +113,9 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
             in_flight,
             fenced: AtomicBool::new(false),
             is_asked: AtomicBool::new(elsewhere),
-            thread: OnceLock::new(),
+            began: OnceLock::new(),
             is_busy: AtomicBool::new(false),
-            last_turn: Mutex::new(None),
+            last_turn: AtomicU64::new(0),
             is_gone: AtomicBool::new(false),
             request: AtomicU8::new(NOTHING),
             waker: Mutex::new(None),
@@ -130,7 +132,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
     /// Starts it on this thread.
     pub(super) fn run(self: Arc<Self>) {
         if self.elsewhere {
-            let _ = self.thread.set(thread::current().id());
+            let _ = self.began.set((thread::current().id(), now()));
         }
         let mut ctx = Context::new();
         if let Some(intake) = &*self.kept.intake() {
@@ -154,10 +156,9 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
 
     /// Runs its code, and lets others know that its thread is there.
     pub(super) fn while_busy<T>(&self, code: impl FnOnce() -> T) -> T {
-        if !self.elsewhere {
-            return code();
-        }
-        *self.last_turn.lock().unwrap_or_else(PoisonError::into_inner) = Some(now());
+        let Some((_, began)) = self.began.get() else { return code() };
+        let since = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.last_turn.store(since, Ordering::Relaxed);
         self.is_busy.store(true, Ordering::Relaxed);
         let done = code();
         self.is_busy.store(false, Ordering::Relaxed);
@@ -281,7 +282,7 @@ impl<A: Actor<Context = Context<A>>> Running for Incarnation<A> {
     }
 
     fn thread(&self) -> Whereabouts {
-        self.thread.get().map_or(Whereabouts::Waiting, |id| Whereabouts::On(*id))
+        self.began.get().map_or(Whereabouts::Waiting, |(thread, _)| Whereabouts::On(*thread))
     }
 }
 
@@ -304,7 +305,8 @@ impl<A: Actor<Context = Context<A>>> Handle for Incarnation<A> {
     }
 
     fn last_turn(&self) -> Option<Instant> {
-        *self.last_turn.lock().unwrap_or_else(PoisonError::into_inner)
+        let (_, began) = self.began.get()?;
+        Some(*began + Duration::from_nanos(self.last_turn.load(Ordering::Relaxed)))
     }
 
     fn fence(&self) {

@@ -18,10 +18,9 @@ use futures::Stream;
 use super::{
     context::BreakOff,
     crew::Crew,
-    incarnation::{Incarnation, NOTHING},
+    incarnation::{Handle, Incarnation, NOTHING},
     intake::Intake,
 };
-use crate::clock::now;
 
 /// How many messages an incarnation handles before others on its thread have their turn, and so
 /// does a stop request.
@@ -81,6 +80,12 @@ impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Pump<A> {
     }
 }
 
+/// Whether it is time to see how long this turn has lasted already: soon where the first messages take long, and then not after each,
+/// since a look takes half as long as a message.
+fn looks_at_the_clock(handled: usize) -> bool {
+    handled.is_multiple_of(16) || matches!(handled, 2 | 4 | 8)
+}
+
 /// Has the task polled again when all others that can go on have had their turn. One that just wakes itself goes before those
 /// that were woken from another thread.
 fn yield_now(task: &mut task::Context<'_>) {
@@ -96,8 +101,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         task: &mut task::Context<'_>,
     ) -> Poll<()> {
         let crew = self.kept.crew();
-        let until = self.elsewhere.then(|| now() + TURN);
-        for _ in 0..BUDGET {
+        for handled in 1..=BUDGET {
             if ctx.waiting() {
                 return Poll::Pending;
             }
@@ -123,11 +127,15 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
             let Poll::Ready(Some(mut envelope)) = next else { return Poll::Pending };
             drop(intake);
             envelope.handle(actor, ctx);
-            let Some(until) = until else { continue };
+            if !self.elsewhere {
+                continue;
+            }
             if self.is_wanted() {
                 break;
             }
-            if now() >= until {
+            if looks_at_the_clock(handled)
+                && self.last_turn().is_some_and(|turn| turn.elapsed() >= TURN)
+            {
                 yield_now(task);
                 return Poll::Pending;
             }

@@ -3,17 +3,17 @@
 use std::thread;
 
 use actix::prelude::*;
-use actix_supervisor::{EventKind, Failure, Placement, Replace, Stop};
+use actix_supervisor::{EventKind, Failure, Placement, Replace, Stop, Supervisor};
 
 use crate::{
     place::{LIMIT, failure, patient, puppet, root, stick, thread_of, watched},
     puppet::{Puppet, life, tell},
-    seen::real,
+    seen::{Events, real},
     support::{is_failure, status, token},
 };
 
 /// `stuck` and `a` on one thread, `b` on the other, started in this order.
-async fn pool() -> ([Addr<Puppet>; 3], Addr<actix_supervisor::Supervisor>, crate::seen::Events) {
+async fn pool() -> ([Addr<Puppet>; 3], Addr<Supervisor>, Events) {
     let specs = [
         watched("child", &Placement::Pool),
         puppet("b", &Placement::Pool),
@@ -25,6 +25,18 @@ async fn pool() -> ([Addr<Puppet>; 3], Addr<actix_supervisor::Supervisor>, crate
     assert_eq!(thread_of(&child).await, thread_of(&a).await);
     assert_ne!(thread_of(&child).await, thread_of(&b).await);
     ([child, a, b], root, seen)
+}
+
+/// Waits until the one that was stuck and its sibling have left the thread that was given up.
+async fn both_come_back(seen: &Events) {
+    for _ in 0..2 {
+        loop {
+            let event = seen.next().await;
+            if matches!(event.kind, EventKind::ChildCameBack { .. }) {
+                break;
+            }
+        }
+    }
 }
 
 #[test]
@@ -53,14 +65,7 @@ fn siblings_on_a_stuck_thread_of_the_pool_move_away_with_their_mailboxes_and_tha
         assert_eq!(status(&root).await.failures.ceil(), 1.0);
 
         stuck.release();
-        for _ in 0..2 {
-            loop {
-                let event = seen.next().await;
-                if matches!(event.kind, EventKind::ChildCameBack { .. }) {
-                    break;
-                }
-            }
-        }
+        both_come_back(&seen).await;
         assert_eq!(status(&root).await.left_behind, 0);
         assert_eq!((child.send(life()).await, a.send(life()).await), (Ok(2), Ok(2)));
         let report = root.send(Stop).await.unwrap();
@@ -110,6 +115,7 @@ fn messages_to_the_sibling_are_handled_once_and_in_order_while_it_moves() {
         tokio::task::spawn_blocking(move || sender.join().unwrap()).await.unwrap();
         assert_eq!(a.send(life()).await, Ok(2));
         assert_eq!(*log.lock().unwrap(), (0..3_000).collect::<Vec<_>>());
+        both_come_back(&seen).await;
         assert!(root.send(Stop).await.unwrap().is_clean());
     });
 }
