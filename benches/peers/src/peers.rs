@@ -2,6 +2,7 @@
 
 mod actix_own;
 mod acton;
+mod hand;
 mod kameo;
 mod limit;
 mod otp;
@@ -16,6 +17,7 @@ use crate::{jobs::Job, meter::Outcome};
 pub(crate) enum Peer {
     Ours,
     Limit,
+    Hand,
     Plain,
     ActixOwn,
     Ractor,
@@ -25,9 +27,10 @@ pub(crate) enum Peer {
     Otp,
 }
 
-pub(crate) const PEERS: [Peer; 9] = [
+pub(crate) const PEERS: [Peer; 10] = [
     Peer::Ours,
     Peer::Limit,
+    Peer::Hand,
     Peer::Plain,
     Peer::ActixOwn,
     Peer::Ractor,
@@ -43,6 +46,7 @@ impl Peer {
         match self {
             Self::Ours => "actix-supervisor",
             Self::Limit => "limit",
+            Self::Hand => "hand",
             Self::Plain => "plain",
             Self::ActixOwn => "actix",
             Self::Ractor => "ractor",
@@ -58,6 +62,7 @@ impl Peer {
         match self {
             Self::Ours => "actix-supervisor",
             Self::Limit => "bare tasks (the limit)",
+            Self::Hand => "Actix actors kept by hand",
             Self::Plain => "plain Actix actors",
             Self::ActixOwn => "`actix::Supervisor`",
             Self::Ractor => "ractor-supervisor",
@@ -86,6 +91,7 @@ impl Peer {
         match self {
             Self::Ours => ours::run(job, n),
             Self::Limit => limit::run(job, n),
+            Self::Hand => hand::run(job, n),
             Self::Plain => plain::run(job, n),
             Self::ActixOwn => actix_own::run(job, n),
             Self::Ractor => ractor::run(job, n),

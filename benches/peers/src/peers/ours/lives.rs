@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Ends as soon as it has started, as long as more ends are expected.
-struct Mayfly(Fate);
+pub(crate) struct Mayfly(pub(crate) Fate);
 
 impl Actor for Mayfly {
     type Context = Context<Self>;
@@ -62,20 +62,23 @@ pub(super) async fn answers(n: usize) -> Outcome {
     latencies(&times)
 }
 
-/// Rounds to the supervised actor and to a plain one in turn, so that both meet the same machine.
 pub(super) async fn messages(rounds: usize) -> Outcome {
     let spec = ChildSpec::actor("worker", |_ctx| Worker::default());
     let supervised = spec.addr();
     Supervisor::new("root").child(spec).start();
-    let plain = Worker::default().start();
+    in_turn(rounds, &supervised).await
+}
 
+/// Rounds to this actor and to a plain one in turn, so that both meet the same machine.
+pub(crate) async fn in_turn(rounds: usize, kept: &Addr<Worker>) -> Outcome {
+    let plain = Worker::default().start();
     let (mut forget, mut reply) = (Vec::new(), Vec::new());
     let (mut forget_ratio, mut reply_ratio) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
-        let time = forgotten(&supervised).await;
+        let time = forgotten(kept).await;
         forget.push(time);
         forget_ratio.push(time / forgotten(&plain).await);
-        let time = replied(&supervised).await;
+        let time = replied(kept).await;
         reply.push(time);
         reply_ratio.push(time / replied(&plain).await);
     }

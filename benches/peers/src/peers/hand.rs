@@ -1,0 +1,153 @@
+//! The limit with Actix: actors that keep their mailboxes, and are caught and made again, by hand. No policy, no count, no
+//! events, no stop, no list: what is left is what an incarnation of an Actix actor costs.
+
+use std::{
+    cell::RefCell,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    rc::Rc,
+    task::{self, Poll},
+    time::Instant,
+};
+
+use actix::{
+    dev::{
+        AsyncContextParts, ContextParts, EnvelopeProxy,
+        channel::{AddressReceiver, channel},
+    },
+    prelude::*,
+};
+use futures::{FutureExt, Stream};
+use tokio::task::spawn_local;
+
+use super::ours::{
+    Fate, Idle, Number, Report, Worker,
+    lives::{Mayfly, in_turn},
+};
+use crate::{
+    jobs::Job,
+    meter::{Gate, Memory, Outcome, latencies, nanos, rate},
+};
+
+pub(crate) fn run(job: Job, n: usize) -> Outcome {
+    actix_rt::System::new().block_on(async {
+        match job {
+            Job::RestartStop => restarts(n, Fate::Stop).await,
+            Job::RestartPanic => restarts(n, Fate::Panic).await,
+            Job::Answer => answers(n).await,
+            Job::Messages => in_turn(n, &keep(Worker::default)).await,
+            Job::Idle(_) => idle(n).await,
+            Job::StormStop => storm(n, Fate::Stop).await,
+            Job::StormPanic => storm(n, Fate::Panic).await,
+            Job::StopConcurrent | Job::StopReverse | Job::Remove | Job::Churn => {
+                Err("they end as plain actors do")
+            }
+            Job::Nested | Job::Flat => Err("has no supervisors"),
+            Job::Pause | Job::Backoff => Err("neither pauses nor waits"),
+        }
+    })
+}
+
+/// A mailbox that outlives the actors that read it.
+type Mailbox<A> = Rc<RefCell<AddressReceiver<A>>>;
+
+/// So many messages are handled before others have their turn.
+const TURN: usize = 128;
+
+struct Pump<A: Actor<Context = Context<A>>>(Mailbox<A>);
+
+impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Pump<A> {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        actor: &mut A,
+        ctx: &mut Context<A>,
+        task: &mut task::Context<'_>,
+    ) -> Poll<()> {
+        let mut mailbox = self.0.borrow_mut();
+        for _ in 0..TURN {
+            if ctx.waiting() {
+                return Poll::Pending;
+            }
+            match Pin::new(&mut *mailbox).poll_next(task) {
+                Poll::Ready(Some(mut envelope)) => envelope.handle(actor, ctx),
+                Poll::Ready(None) | Poll::Pending => return Poll::Pending,
+            }
+        }
+        task.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+async fn live<A: Actor<Context = Context<A>>>(actor: A, mailbox: Mailbox<A>) {
+    let mut ctx = Context::new();
+    *ctx.parts() = ContextParts::new(mailbox.borrow().sender_producer());
+    ctx.spawn(Pump(mailbox));
+    let mut run = ctx.into_future(actor);
+    let _panicked = AssertUnwindSafe(&mut run).catch_unwind().await;
+    // Else it would be polled once more when it is dropped.
+    run.ctx().terminate();
+}
+
+/// An actor, and a task that makes it again.
+fn keep<A: Actor<Context = Context<A>>>(make: impl Fn() -> A + 'static) -> Addr<A> {
+    let (sender, receiver) = channel(16);
+    spawn_local(async move {
+        let mailbox = Rc::new(RefCell::new(receiver));
+        loop {
+            let _ended = spawn_local(live(make(), Rc::clone(&mailbox))).await;
+        }
+    });
+    Addr::new(sender)
+}
+
+async fn restarts(n: usize, fate: Fate) -> Outcome {
+    Gate::expect(n);
+    let begin = Instant::now();
+    let _mayfly = keep(move || Mayfly(fate));
+    Gate::all().await;
+    Ok(vec![("restarts", rate(n, begin))])
+}
+
+async fn answers(n: usize) -> Outcome {
+    let worker = keep(Worker::default);
+    let mut times = Vec::with_capacity(n);
+    for _ in 0..n {
+        let begin = Instant::now();
+        worker.do_send(Fate::Panic);
+        worker.send(Number(1)).await.map_err(|_| "it did not answer")?;
+        times.push(nanos(begin));
+    }
+    latencies(&times)
+}
+
+async fn idle(n: usize) -> Outcome {
+    let (before, begin) = (Memory::now(), Instant::now());
+    Gate::expect(n);
+    let mut actors = Vec::with_capacity(n);
+    actors.extend((0..n).map(|_| keep(|| Idle)));
+    Gate::all().await;
+    let add = nanos(begin) / n as f64;
+    let memory = Memory::now().since(before, &actors);
+    Ok([("add", add)].into_iter().chain(memory).collect())
+}
+
+async fn storm(n: usize, fate: Fate) -> Outcome {
+    let workers: Vec<_> = (0..n).map(|_| keep(Worker::default)).collect();
+    report(&workers, None).await;
+    let begin = Instant::now();
+    report(&workers, Some(fate)).await;
+    Ok(vec![("back", nanos(begin))])
+}
+
+async fn report(workers: &[Addr<Worker>], fate: Option<Fate>) {
+    Gate::expect(workers.len());
+    for worker in workers {
+        if let Some(fate) = fate {
+            worker.do_send(fate);
+        }
+        worker.do_send(Report);
+    }
+    Gate::all().await;
+}
