@@ -118,11 +118,12 @@ impl<A: Actor<Context = Context<A>>> Runner<A> {
     }
 
     fn discard(&mut self) -> Result<(), PanicInfo> {
-        let Some(mut future) = self.future.take() else { return Ok(()) };
+        let Some(future) = &mut self.future else { return Ok(()) };
         let _inside = self.incarnation.link.span.enter();
         // Else its `Drop` would poll it once more: hooks and handlers of a broken actor would run.
         future.ctx().terminate();
-        self.incarnation.while_busy(|| panics::catch(move || drop(future)))
+        // Where it is: it is large, and would be moved twice.
+        self.incarnation.while_busy(|| panics::catch(|| self.future = None))
     }
 }
 
