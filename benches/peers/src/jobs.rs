@@ -138,7 +138,7 @@ const fn metric(job: Job, key: &'static str, title: &'static str, unit: Unit) ->
 
 use Unit::{Bytes, Rate, Ratio, Time};
 
-pub(crate) const METRICS: [Metric; 46] = [
+pub(crate) const METRICS: [Metric; 50] = [
     metric(Job::RestartStop, "restarts", "restarts per second, after a stop", Rate),
     metric(Job::RestartPanic, "restarts", "restarts per second, after a panic", Rate),
     metric(Job::RestartStop, "services", "restarts of a service, after a stop", Rate),
@@ -150,6 +150,8 @@ pub(crate) const METRICS: [Metric; 46] = [
     metric(Job::Messages, "reply", "a request and its answer", Time),
     metric(Job::Messages, "forget-ratio", "fire and forget, in turn with a plain actor", Ratio),
     metric(Job::Messages, "reply-ratio", "request and answer, in turn with a plain actor", Ratio),
+    metric(Job::Messages, "forget-there", "fire and forget, both on another thread", Ratio),
+    metric(Job::Messages, "reply-there", "request and answer, both on another thread", Ratio),
     metric(Job::Idle(10_000), "heap", "heap per child, of 10,000", Bytes),
     metric(Job::Idle(100_000), "heap", "heap per child, of 100,000", Bytes),
     metric(Job::Idle(1_000_000), "heap", "heap per child, of 1,000,000", Bytes),
@@ -174,6 +176,7 @@ pub(crate) const METRICS: [Metric; 46] = [
     metric(Job::StormStop, "other-status", "stops: `Status` of another supervisor, slowest", Time),
     metric(Job::StormStop, "other-list", "stops: `List` of another supervisor, slowest", Time),
     metric(Job::StormStop, "own-status", "stops: `Status` of its own, slowest", Time),
+    metric(Job::StormStop, "plain-answer", "stops: a plain actor's answer, slowest", Time),
     metric(
         Job::StormPanic,
         "other-status",
@@ -182,6 +185,7 @@ pub(crate) const METRICS: [Metric; 46] = [
     ),
     metric(Job::StormPanic, "other-list", "panics: `List` of another supervisor, slowest", Time),
     metric(Job::StormPanic, "own-status", "panics: `Status` of its own, slowest", Time),
+    metric(Job::StormPanic, "plain-answer", "panics: a plain actor's answer, slowest", Time),
     metric(Job::Remove, "remove", "remove one of 100,000", Time),
     metric(Job::Nested, "start", "start 65,536 leaves, nested", Time),
     metric(Job::Flat, "start", "start 65,536 leaves, flat", Time),

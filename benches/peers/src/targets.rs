@@ -56,7 +56,7 @@ const fn plain(job: Job) -> By {
 
 const ITSELF: By = By::Value(1.0);
 
-const TARGETS: [Target; 31] = [
+const TARGETS: [Target; 33] = [
     at_least(
         "W1: restarts after a stop, to the limit",
         Job::RestartStop,
@@ -79,6 +79,8 @@ const TARGETS: [Target; 31] = [
     at_most("W2: its 99th percentile, to its median", Job::Answer, "spread", ITSELF, 3.0),
     at_most("W3: fire and forget, to a plain actor", Job::Messages, "forget-ratio", ITSELF, 1.03),
     at_most("W3: request and answer, to a plain actor", Job::Messages, "reply-ratio", ITSELF, 1.05),
+    at_most("W3: fire and forget, on another thread", Job::Messages, "forget-there", ITSELF, 1.1),
+    at_most("W3: request and answer, on another thread", Job::Messages, "reply-there", ITSELF, 1.1),
     at_most("W4: heap per child of 10,000, to a plain actor's", FEW, "heap", plain(FEW), 1.7),
     at_most("W4: heap per child of 100,000, to the same", MORE, "heap", plain(MORE), 1.7),
     at_most("W4: heap per child of 1,000,000, to the same", MANY, "heap", plain(MANY), 1.7),

@@ -35,7 +35,7 @@ pub(crate) fn run(job: Job, n: usize) -> Outcome {
             Job::RestartStop => restarts(n, Fate::Stop).await,
             Job::RestartPanic => restarts(n, Fate::Panic).await,
             Job::Answer => answers(n).await,
-            Job::Messages => in_turn(n, &keep(Worker::default)).await,
+            Job::Messages => in_turn(n, &keep(Worker::default), &Worker::default().start()).await,
             Job::Idle(_) => idle(n).await,
             Job::StormStop => storm(n, Fate::Stop).await,
             Job::StormPanic => storm(n, Fate::Panic).await,

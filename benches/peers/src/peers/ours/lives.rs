@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use actix::prelude::*;
-use actix_supervisor::{ChildSpec, Supervisor};
+use actix_supervisor::{ChildSpec, Placement, Supervisor};
 
 use super::{Fate, Number, Worker, supervisor, tireless};
 use crate::{
@@ -62,25 +62,36 @@ pub(super) async fn answers(n: usize) -> Outcome {
     latencies(&times)
 }
 
+/// On the supervisor's thread, and on another one.
 pub(super) async fn messages(rounds: usize) -> Outcome {
-    let spec = ChildSpec::actor("worker", |_ctx| Worker::default());
-    let supervised = spec.addr();
-    Supervisor::new("root").child(spec).start();
-    in_turn(rounds, &supervised).await
+    let there = Arbiter::new().handle();
+    let spec = |place| ChildSpec::actor("worker", |_ctx| Worker::default()).placement(place);
+    let (inline, placed) = (spec(Placement::Inline), spec(Placement::Arbiter(there.clone())));
+    let kept = [inline.addr(), placed.addr()];
+    Supervisor::new("root").child(inline).child(placed).start();
+    let plain = Worker::start_in_arbiter(&there, |_ctx| Worker::default());
+    let mut figures = in_turn(rounds, &kept[0], &Worker::default().start()).await?;
+    for (key, figure) in in_turn(rounds, &kept[1], &plain).await? {
+        match key {
+            "forget-ratio" => figures.push(("forget-there", figure)),
+            "reply-ratio" => figures.push(("reply-there", figure)),
+            _ => {}
+        }
+    }
+    Ok(figures)
 }
 
-/// Rounds to this actor and to a plain one in turn, so that both meet the same machine.
-pub(crate) async fn in_turn(rounds: usize, kept: &Addr<Worker>) -> Outcome {
-    let plain = Worker::default().start();
+/// Rounds to the kept actor and to a plain one in turn, so that both meet the same machine.
+pub(crate) async fn in_turn(rounds: usize, kept: &Addr<Worker>, plain: &Addr<Worker>) -> Outcome {
     let (mut forget, mut reply) = (Vec::new(), Vec::new());
     let (mut forget_ratio, mut reply_ratio) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         let time = forgotten(kept).await;
         forget.push(time);
-        forget_ratio.push(time / forgotten(&plain).await);
+        forget_ratio.push(time / forgotten(plain).await);
         let time = replied(kept).await;
         reply.push(time);
-        reply_ratio.push(time / replied(&plain).await);
+        reply_ratio.push(time / replied(plain).await);
     }
     Ok(vec![
         ("forget", median(&forget)),

@@ -9,7 +9,7 @@ use std::{
 use actix::prelude::*;
 use actix_supervisor::{Add, Backoff, ChildSpec, List, Status, Supervisor, SupervisorState};
 
-use super::{Fate, Idle, Report, Worker, supervisor, tireless};
+use super::{Fate, Idle, Number, Report, Worker, supervisor, tireless};
 use crate::meter::{Gate, Outcome, cpu_while_idle, nanos};
 
 /// The sender of a storm that is watched takes so many turns of this many messages.
@@ -47,22 +47,25 @@ pub(super) async fn storm(n: usize, fate: Fate) -> Outcome {
     over.set(true);
     let slowest = watch.await.map_err(|_| "nobody watched")?;
     let slowest = slowest.ok_or("a supervisor has ended")?;
-    let [other_status, other_list, own_status] = slowest;
+    let [other_status, other_list, own_status, plain] = slowest;
     Ok(vec![
         ("back", back),
         ("other-status", other_status),
         ("other-list", other_list),
         ("own-status", own_status),
+        ("plain-answer", plain),
     ])
 }
 
-/// The slowest answers: to `Status` and `List` of the other supervisor, and to `Status` of that in the storm.
+/// The slowest answers: to `Status` and `List` of the other supervisor, to `Status` of that in the storm, and of a plain actor
+/// on the same thread.
 async fn watch(
     storming: Addr<Supervisor>,
     other: Addr<Supervisor>,
     over: Rc<Cell<bool>>,
-) -> Option<[f64; 3]> {
-    let mut slowest = [0.0_f64; 3];
+) -> Option<[f64; 4]> {
+    let mut slowest = [0.0_f64; 4];
+    let plain = Worker::default().start();
     while !over.get() {
         let begin = Instant::now();
         other.send(Status).await.ok()?;
@@ -73,6 +76,9 @@ async fn watch(
         let begin = Instant::now();
         storming.send(Status).await.ok()?;
         slowest[2] = slowest[2].max(nanos(begin));
+        let begin = Instant::now();
+        plain.send(Number(1)).await.ok()?;
+        slowest[3] = slowest[3].max(nanos(begin));
     }
     Some(slowest)
 }
