@@ -123,7 +123,7 @@ impl Seat {
         self.found_nothing.store(false, Ordering::Relaxed);
         self.takes_the_call();
         if crew.is_owed.load(Ordering::Acquire) {
-            crew.is_owed.swap(false, Ordering::AcqRel);
+            crew.is_owed.store(false, Ordering::Release);
         }
     }
 

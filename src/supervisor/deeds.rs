@@ -204,18 +204,16 @@ impl Shell {
     }
 
     fn ended(&mut self, child: u64, end: End) {
-        let loudest = match end {
-            End::Failed | End::GaveUp | End::Stranded => Level::Error,
-            End::Finished | End::Stopped | End::WithGroup | End::Removed => Level::Info,
+        let (loudest, has_failed) = match end {
+            End::Failed | End::GaveUp | End::Stranded => (Level::Error, true),
+            End::Finished | End::Stopped | End::WithGroup | End::Removed => (Level::Info, false),
         };
-        if self.machine.is_lost(child)
-            && let EndReason::Failed(failure)
-            | EndReason::GaveUp(failure)
-            | EndReason::Stranded(failure) = self.reason(end)
+        if has_failed
+            && self.machine.is_lost(child)
             && let Some(entry) = self.children.get(child)
         {
-            let lost = Lost { name: entry.child.name.to_string(), failure };
-            self.blueprint.plan().lost.push(lost);
+            let (name, failure) = (entry.child.name.to_string(), self.last_words());
+            self.blueprint.plan().lost.push(Lost { name, failure });
         }
         self.tell_child(child, loudest, |name, token| EventKind::ChildEnded {
             name,
@@ -229,16 +227,20 @@ impl Shell {
     }
 
     fn reason(&self, end: End) -> EndReason {
-        let latest = || self.latest().cloned().unwrap_or(Failure::Stopped);
         match end {
             End::Finished => EndReason::Finished,
             End::Stopped => EndReason::Stopped,
             End::WithGroup => EndReason::WithGroup,
             End::Removed => EndReason::Removed,
-            End::Failed => EndReason::Failed(latest()),
-            End::GaveUp => EndReason::GaveUp(latest()),
-            End::Stranded => EndReason::Stranded(latest()),
+            End::Failed => EndReason::Failed(self.last_words()),
+            End::GaveUp => EndReason::GaveUp(self.last_words()),
+            End::Stranded => EndReason::Stranded(self.last_words()),
         }
+    }
+
+    /// Of a child that has ended with a failure.
+    fn last_words(&self) -> Failure {
+        self.latest().cloned().unwrap_or(Failure::Stopped)
     }
 
     /// Nobody is to wait any longer for a child that cannot come back. One that can is down until its supervisor is
