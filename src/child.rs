@@ -13,6 +13,7 @@ mod runner;
 mod service;
 mod spec;
 mod taking;
+mod turns;
 
 use std::{fmt, sync::Arc};
 
@@ -26,6 +27,7 @@ pub(crate) use self::{
     link::{LeftBehind, Link, Nested, Notice, Parent, Running, Whereabouts},
     pool::Pool,
     taking::TakenOn,
+    turns::Turns,
 };
 pub use self::{
     context::{InFlight, SupervisedContext},

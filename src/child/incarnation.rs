@@ -13,11 +13,10 @@ use std::{
     any::Any,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
     },
     task::Waker,
     thread::{self, ThreadId},
-    time::Duration,
 };
 
 use actix::{
@@ -35,9 +34,9 @@ use super::{
     panics,
     pump::{Presence, Pump},
     runner::Runner,
+    turns::Turns,
 };
 use crate::{
-    clock::now,
     failure::{Failure, Outcome, PanicInfo},
     machine::Standing,
     token::ChildToken,
@@ -53,7 +52,7 @@ pub(crate) trait Handle: Running {
     fn probe(&self);
     /// Whether its thread is in its code now. Only known of one on another thread.
     fn is_busy(&self) -> bool;
-    /// When its thread last turned to its code. Only known of one on another thread.
+    /// When its thread last turned to the code of any child. Only known of one that has begun on another thread.
     fn last_turn(&self) -> Option<Instant>;
     /// Gives its thread up: it takes no more messages, and is dropped if that thread ever has the time.
     fn fence(&self);
@@ -74,12 +73,10 @@ pub(super) struct Incarnation<A: Actor<Context = Context<A>>> {
     pub(super) fenced: AtomicBool,
     /// Its supervisor wants to know whether its thread is free.
     pub(super) is_asked: AtomicBool,
-    /// Where and when it has begun to run, if that is on another thread than its supervisor's.
-    began: OnceLock<(ThreadId, Instant)>,
+    /// Where it has begun to run, if that is another thread than its supervisor's.
+    began: OnceLock<(ThreadId, Turns)>,
     /// Its thread is in its code.
     is_busy: AtomicBool,
-    /// When its thread last turned to its code, in nanoseconds since it has begun.
-    last_turn: AtomicU64,
     /// It has been dropped.
     is_gone: AtomicBool,
     /// What is asked of it: `NOTHING`, `ASK` or `KILL`.
@@ -115,7 +112,6 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
             is_asked: AtomicBool::new(elsewhere),
             began: OnceLock::new(),
             is_busy: AtomicBool::new(false),
-            last_turn: AtomicU64::new(0),
             is_gone: AtomicBool::new(false),
             request: AtomicU8::new(NOTHING),
             waker: Mutex::new(None),
@@ -132,7 +128,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
     /// Starts it on this thread.
     pub(super) fn run(self: Arc<Self>) {
         if self.elsewhere {
-            let _ = self.began.set((thread::current().id(), now()));
+            let _ = self.began.set((thread::current().id(), Turns::of_this_thread()));
         }
         let mut ctx = Context::new();
         if let Some(intake) = &*self.kept.intake() {
@@ -156,9 +152,8 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
 
     /// Runs its code, and lets others know that its thread is there.
     pub(super) fn while_busy<T>(&self, code: impl FnOnce() -> T) -> T {
-        let Some((_, began)) = self.began.get() else { return code() };
-        let since = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.last_turn.store(since, Ordering::Relaxed);
+        let Some((_, turns)) = self.began.get() else { return code() };
+        turns.note();
         self.is_busy.store(true, Ordering::Relaxed);
         let done = code();
         self.is_busy.store(false, Ordering::Relaxed);
@@ -282,7 +277,7 @@ impl<A: Actor<Context = Context<A>>> Running for Incarnation<A> {
     }
 
     fn thread(&self) -> Whereabouts {
-        self.began.get().map_or(Whereabouts::Waiting, |(thread, _)| Whereabouts::On(*thread))
+        self.began.get().map_or(Whereabouts::Waiting, |(id, _)| Whereabouts::On(*id))
     }
 }
 
@@ -305,8 +300,7 @@ impl<A: Actor<Context = Context<A>>> Handle for Incarnation<A> {
     }
 
     fn last_turn(&self) -> Option<Instant> {
-        let (_, began) = self.began.get()?;
-        Some(*began + Duration::from_nanos(self.last_turn.load(Ordering::Relaxed)))
+        self.began.get()?.1.last()
     }
 
     fn fence(&self) {

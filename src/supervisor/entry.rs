@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::host::Host;
+use tokio::time::Instant;
+
+use super::host::{Host, Place};
 use crate::{
     child::{Handle, StillMaking, TakenOn, Whereabouts},
     failure::{Failure, Outcome},
@@ -19,8 +21,8 @@ pub(super) struct Entry {
     pub(super) handle: Option<Arc<dyn Handle>>,
     /// How its last incarnation has ended, until the machine has said what to make of it.
     pub(super) ended_with: Option<Arc<Failure>>,
-    /// The supervisor's thread that it runs on, if it does.
-    pub(super) host: Option<Arc<Host>>,
+    /// On the supervisor's thread that it runs on, if it does. Most do not: so it takes no more than a pointer.
+    pub(super) place: Option<Box<Place>>,
 }
 
 impl Entry {
@@ -32,7 +34,7 @@ impl Entry {
             life: 0,
             handle: None,
             ended_with: None,
-            host: None,
+            place: None,
         }
     }
 
@@ -55,9 +57,21 @@ impl Entry {
             && self.thread() == Whereabouts::Waiting
     }
 
+    pub(super) fn host(&self) -> Option<&Arc<Host>> {
+        self.place.as_ref().map(|place| place.host())
+    }
+
+    /// When its thread last turned to the code of any child.
+    pub(super) fn last_turn(&self) -> Option<Instant> {
+        match (self.host(), &self.handle) {
+            (Some(host), _) => host.last_turn(),
+            (None, handle) => handle.as_ref()?.last_turn(),
+        }
+    }
+
     /// Which thread its incarnation is on, or is to be on.
     pub(super) fn thread(&self) -> Whereabouts {
-        match (self.child.calls(), &self.host, &self.handle) {
+        match (self.child.calls(), self.host(), &self.handle) {
             (Some(_), ..) => Whereabouts::ItsOwn,
             (None, Some(host), _) => Whereabouts::On(host.thread()),
             (None, None, Some(handle)) => handle.thread(),

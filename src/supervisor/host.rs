@@ -1,9 +1,10 @@
 //! Threads of a supervisor's own, on which children run.
 
 use std::{
+    collections::BTreeSet,
     io,
     pin::pin,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
     time::Duration,
 };
@@ -17,10 +18,10 @@ use tokio::{
         mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
         oneshot,
     },
-    time::timeout,
+    time::{Instant, timeout},
 };
 
-use crate::child::Job;
+use crate::child::{Job, Turns};
 
 /// How long the end of a supervisor waits for threads that have nothing to do any more.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -29,6 +30,15 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) struct Host {
     jobs: UnboundedSender<Job>,
     thread: thread::ThreadId,
+    turns: Turns,
+    /// Who has a place there. A lock for the compiler alone: only their supervisor asks.
+    children: Mutex<BTreeSet<u64>>,
+}
+
+/// A child's place on a thread, which is kept for as long as somebody has one.
+pub(super) struct Place {
+    host: Arc<Host>,
+    child: u64,
 }
 
 /// A thread that has ended, or will.
@@ -41,10 +51,12 @@ impl Host {
         let stopped = Arc::new(Notify::new());
         let runtime = runtime(Arc::clone(&arbiter), Arc::clone(&stopped))?;
         let (jobs, inbox) = unbounded_channel();
-        let system = System::try_current();
+        let (turns, system) = (Turns::default(), System::try_current());
+        let turns_of_thread = turns.clone();
         // The system takes no name with a zero in it.
         let builder = thread::Builder::new().name(name.replace('\0', ""));
         let thread = builder.spawn(move || {
+            turns_of_thread.become_this_threads();
             let runner = System::with_tokio_rt(|| runtime);
             let _ = arbiter.set(Arbiter::current());
             if let Some(system) = system {
@@ -54,7 +66,8 @@ impl Host {
             runner.block_on(serve(inbox, &stopped));
         })?;
         let id = thread.thread().id();
-        Ok((Self { jobs, thread: id }, Ending(thread)))
+        let children = Mutex::default();
+        Ok((Self { jobs, thread: id, turns, children }, Ending(thread)))
     }
 
     /// Has it run there, unless the thread is gone: then the job is dropped.
@@ -68,6 +81,33 @@ impl Host {
 
     pub(super) fn is_alive(&self) -> bool {
         !self.jobs.is_closed()
+    }
+
+    /// When it last turned to the code of any child.
+    pub(super) fn last_turn(&self) -> Option<Instant> {
+        self.turns.last()
+    }
+
+    /// Who has a place there, in the order of their numbers.
+    pub(super) fn children(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+        self.children.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    pub(super) fn new(host: Arc<Host>, child: u64) -> Self {
+        host.children().insert(child);
+        Self { host, child }
+    }
+
+    pub(super) fn host(&self) -> &Arc<Host> {
+        &self.host
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.host.children().remove(&self.child);
     }
 }
 
@@ -115,5 +155,25 @@ pub(super) async fn join(threads: Vec<Ending>) {
     });
     if spawned.is_ok() {
         let _ = timeout(PATIENCE, joined).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_knows_who_has_a_place_on_it() {
+        let (host, _ending) = Host::new("host").unwrap();
+        let (host, other) = (Arc::new(host), Arc::new(Host::new("other").unwrap().0));
+        let who = |host: &Host| host.children().iter().copied().collect::<Vec<_>>();
+        let places = [3, 1, 2].map(|child| Place::new(Arc::clone(&host), child));
+        let elsewhere = Place::new(Arc::clone(&other), 1);
+        assert_eq!((who(&host), who(&other)), (vec![1, 2, 3], vec![1]));
+        let [three, one, two] = places;
+        drop(one);
+        assert_eq!((who(&host), who(&other)), (vec![2, 3], vec![1]));
+        drop((three, two, elsewhere));
+        assert_eq!((who(&host), who(&other)), (vec![], vec![]));
     }
 }

@@ -135,7 +135,7 @@ impl Shell {
     pub(super) fn tick(&mut self, ctx: &mut Context<Supervisor>) {
         let silent = loop {
             let Some(silent) = self.machine.silent(now()) else { break None };
-            let last = self.last_turn_beside(silent);
+            let last = self.children.get(silent).and_then(Entry::last_turn);
             if !last.is_some_and(|last| self.machine.waits_for_its_turn(silent, last, now())) {
                 break Some(silent);
             }
@@ -178,7 +178,7 @@ impl Shell {
         entry.handle = None;
         if !matches!(entry.child.placement, Placement::Dedicated) {
             // Who is down keeps no place on a thread that is shared.
-            entry.host = None;
+            entry.place = None;
         }
         panics::discard(mem::replace(&mut entry.ended_with, outcome.into_failure().map(Arc::new)));
         if let Some(nested) = entry.child.nested() {

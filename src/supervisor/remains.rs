@@ -175,7 +175,7 @@ impl Drop for Shell {
             self.leave_remains(&children);
         }
         for (id, entry) in children.drain() {
-            let Entry { child, declared, last_failure, life, handle, ended_with, host: _ } = entry;
+            let Entry { child, declared, last_failure, life, handle, ended_with, place: _ } = entry;
             panics::discard(ended_with);
             if let Some(handle) = handle {
                 // On another thread it may take its time, in which the next one may have begun (I1).

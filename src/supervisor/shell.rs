@@ -267,7 +267,7 @@ impl Shell {
     pub(super) fn begin_to_finish(&mut self, cause: StopCause) {
         self.give_up_stuck_threads();
         let children = self.children.values_mut();
-        children.for_each(|entry| entry.host = None);
+        children.for_each(|entry| entry.place = None);
         self.finishing = Some(cause);
         let outbox = self.outbox.clone();
         match self.threads.end() {

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{
     entry::Entry,
-    host::{self, Ending, Host},
+    host::{self, Ending, Host, Place},
     shell::{Shell, now},
 };
 use crate::{
@@ -55,10 +55,9 @@ impl Threads {
     /// The thread of the pool that has the fewest children, or a new one if there may be more.
     fn of_pool(&mut self, supervisor: &str, size: usize) -> io::Result<Arc<Host>> {
         self.pool.retain(|host| host.is_alive());
-        let idlest = self.pool.iter().min_by_key(|host| Arc::strong_count(host));
+        let idlest = self.pool.iter().min_by_key(|host| host.children().len());
         match idlest {
-            // The pool's own reference is one.
-            Some(host) if self.pool.len() >= size || Arc::strong_count(host) == 1 => {
+            Some(host) if self.pool.len() >= size || host.children().is_empty() => {
                 Ok(Arc::clone(host))
             }
             _ => {
@@ -71,10 +70,11 @@ impl Threads {
     }
 
     /// The thread that a child has for itself, from its first start on; after a `Replace` it may have had one of the pool.
-    fn own(&mut self, last: Option<Arc<Host>>, name: &str) -> io::Result<Arc<Host>> {
+    fn own(&mut self, last: Option<Box<Place>>, name: &str) -> io::Result<Arc<Host>> {
         let is_of_pool = |host: &Arc<Host>| self.pool.iter().any(|it| Arc::ptr_eq(it, host));
+        let last = last.as_ref().map(|place| place.host());
         match last.filter(|host| host.is_alive() && !is_of_pool(host)) {
-            Some(host) => Ok(host),
+            Some(host) => Ok(Arc::clone(host)),
             None => self.make(name),
         }
     }
@@ -111,7 +111,7 @@ impl Shell {
         let Some(entry) = self.children.get_mut(id) else { return };
         let (kept, placement) = (Arc::clone(&entry.child.kept), entry.child.placement.clone());
         // Only a thread of its own is kept. One of the pool that it has left may be the idlest of all.
-        let last = entry.host.take();
+        let last = entry.place.take();
         if let Placement::Inline = placement {
             entry.handle = Some(kept.start(link));
             return;
@@ -135,7 +135,7 @@ impl Shell {
             Ok(host) => {
                 host.run(job);
                 if let Some(entry) = self.children.get_mut(id) {
-                    entry.host = Some(host);
+                    entry.place = Some(Box::new(Place::new(host, id)));
                 }
             }
             Err(error) => {
@@ -162,33 +162,21 @@ impl Shell {
             return;
         };
         handle.fence();
-        let (thread, stuck) = (entry.thread(), entry.host.take());
+        let (thread, place) = (entry.thread(), entry.place.take());
         self.threads.abandoned.push(Abandoned { child, life, name, since: now(), handle, thread });
         let _ = self.outbox.send(Notice::Abandoned { child, life });
-        if let Some(stuck) = stuck {
-            self.clear(&stuck);
+        if let Some(place) = place {
+            self.clear(place.host());
         }
     }
 
     /// Another child on the same thread of the supervisor's, in whose code that thread is.
     pub(super) fn who_is_busy_beside(&self, child: u64) -> Option<(u64, u64)> {
-        let host = self.children.get(child)?.host.as_ref()?;
-        let is_busy = |entry: &Entry| {
-            let is_there = entry.host.as_ref().is_some_and(|it| Arc::ptr_eq(it, host));
-            is_there && entry.handle.as_ref().is_some_and(|handle| handle.is_busy())
-        };
-        let (id, busy) = self.children.iter().find(|(_, entry)| is_busy(entry))?;
+        let there = self.children.get(child)?.host()?.children();
+        let entries = there.iter().filter_map(|&id| Some((id, self.children.get(id)?)));
+        let is_busy = |entry: &Entry| entry.handle.as_ref().is_some_and(|it| it.is_busy());
+        let (id, busy) = entries.into_iter().find(|(_, entry)| is_busy(entry))?;
         (id != child).then_some((id, busy.life))
-    }
-
-    /// When the thread of this one last turned to the code of any child.
-    pub(super) fn last_turn_beside(&self, child: u64) -> Option<Instant> {
-        let thread = match self.children.get(child)?.thread() {
-            thread @ Whereabouts::On(_) => thread,
-            Whereabouts::ItsOwn | Whereabouts::Waiting => return None,
-        };
-        let there = self.children.iter().filter(|(_, entry)| entry.thread() == thread);
-        there.filter_map(|(_, entry)| entry.handle.as_ref()?.last_turn()).max()
     }
 
     /// Everybody leaves this thread.
@@ -196,9 +184,10 @@ impl Shell {
         if !self.threads.give_up(stuck) {
             return;
         }
-        for (child, entry) in self.children.iter() {
-            let is_there = entry.host.as_ref().is_some_and(|host| Arc::ptr_eq(host, stuck));
-            if is_there && entry.handle.is_some() {
+        for &child in stuck.children().iter() {
+            if let Some(entry) = self.children.get(child)
+                && entry.handle.is_some()
+            {
                 let _ = self.outbox.send(Notice::Stranded { child, life: entry.life });
             }
         }
@@ -234,8 +223,8 @@ impl Shell {
     pub(super) fn give_up_stuck_threads(&mut self) {
         let left_behind: Vec<u64> = self.machine.left_behind().collect();
         for id in left_behind {
-            if let Some(host) = self.children.get(id).and_then(|entry| entry.host.clone()) {
-                self.threads.give_up(&host);
+            if let Some(host) = self.children.get(id).and_then(Entry::host) {
+                self.threads.give_up(host);
             }
         }
     }

@@ -413,6 +413,29 @@ fn a_thread_on_which_many_have_short_work_to_do_is_not_stuck() {
 }
 
 #[test]
+fn an_arbiter_that_has_much_to_do_for_another_supervisor_is_not_stuck() {
+    real(async {
+        let arbiter = Arbiter::new();
+        let place = Placement::Arbiter(arbiter.handle());
+        let busy: Vec<_> = (0..16).map(|index| puppet(&index.to_string(), &place)).collect();
+        let addrs: Vec<_> = busy.iter().map(ChildSpec::addr).collect();
+        let (others, _) = root(patient(), busy);
+        let child = watched("child", &place);
+        let addr = child.addr();
+        let (root, _seen) = root(patient(), [child]);
+        assert_eq!(addr.send(life()).await, Ok(1));
+        let twice = addrs.iter().chain(&addrs);
+        let all: Vec<_> = twice.map(|addr| addr.send(tell(|_, _| work(LIMIT / 12)))).collect();
+        assert!(join_all(all).await.iter().all(|by| *by == Ok(1)));
+        assert_eq!(addr.send(life()).await, Ok(1));
+        assert_eq!(status(&root).await.restarts, 0);
+        assert!(root.send(Stop).await.unwrap().is_clean());
+        assert!(others.send(Stop).await.unwrap().is_clean());
+        arbiter.stop();
+    });
+}
+
+#[test]
 fn a_supervisor_that_is_late_looks_at_all_answers_before_it_gives_anybody_up() {
     real(async {
         let is_late = Arc::new(AtomicBool::new(false));
