@@ -63,6 +63,8 @@ pub struct Terms {
     pub give_up_after: Option<u32>,
     pub rule: Option<Rule>,
     pub while_down: WhileDown,
+    /// Of an actor's mailbox; zero is unbounded. `None`: that too, or in a `Replace` what it was.
+    pub capacity: Option<usize>,
     pub significant: bool,
     /// Placed as on another thread: each start is a job of the arbiter, which is that of the same thread, so that the clock
     /// stays paused. It changes nothing.
@@ -79,6 +81,7 @@ pub const TERMS: Terms = Terms {
     give_up_after: None,
     rule: None,
     while_down: WhileDown::Queue,
+    capacity: None,
     significant: false,
     elsewhere: false,
 };

@@ -168,6 +168,7 @@ impl Dice {
             give_up_after: one_of(rng, &[(5, None), (1, Some(give_up_after))]),
             rule: one_of(rng, &[(6, None), (1, Some(rule))]),
             while_down: one_of(rng, &[(3, WhileDown::Queue), (1, WhileDown::Reject)]),
+            capacity: one_of(rng, &[(6, None), (1, Some(0)), (2, Some(1)), (1, Some(2))]),
             significant: rng.u8(0..3) == 0,
             elsewhere,
         }

@@ -6,7 +6,7 @@ mod specs;
 mod subscribers;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
 };
 
@@ -15,7 +15,7 @@ use actix_supervisor::{
     Add, AddAndWait, ChildSpec, ChildToken, Event, Join, Kill, Remove, RemoveAndWait, Replace,
     Restart, Resume, Stop, Supervisor, Terminate,
 };
-use tokio::time::Instant;
+use tokio::{sync::oneshot, time::Instant};
 
 use self::{
     answers::{added, changed, joined, removed, replaced, stopped},
@@ -23,7 +23,7 @@ use self::{
     subscribers::Subscribers,
 };
 use crate::{
-    program::{Child, Millis, Name, Program, Request, Script, Settings, Step, Terms, What},
+    program::{Child, Millis, Name, Program, Request, Script, Settings, Step, Terms, What, Word},
     scripted::{Say, Scripted, Stage, millis, service},
 };
 
@@ -36,6 +36,8 @@ pub struct Real {
     supervisors: BTreeMap<Name, Addr<Supervisor>>,
     settings: BTreeMap<Name, Settings>,
     actors: BTreeMap<Name, Vec<Addr<Scripted>>>,
+    /// Whose mailboxes are, or were.
+    bounded: BTreeSet<Name>,
     tokens: BTreeMap<Name, ChildToken>,
 }
 
@@ -63,6 +65,7 @@ impl Real {
             supervisors: BTreeMap::from([(Name::ROOT, root.addr())]),
             settings: BTreeMap::from([(Name::ROOT, program.root)]),
             actors: BTreeMap::new(),
+            bounded: BTreeSet::new(),
             tokens: BTreeMap::new(),
         };
         this.with_children(root, Name::ROOT, &program.children).start();
@@ -106,7 +109,11 @@ impl Real {
                 for (number, (sender, to, word)) in messages.iter().enumerate() {
                     let asker = format!("{index}. {number} {to} {word:?}");
                     let addr = &self.actors[to][usize::from(*sender) % SENDERS];
-                    let answer = addr.send(Say(asker.clone(), *word));
+                    if self.bounded.contains(to) {
+                        self.try_send(asker, addr, *word);
+                        continue;
+                    }
+                    let answer = addr.send(Say(asker.clone(), *word, None));
                     self.note(asker, answer, |life| format!("life {life}"));
                 }
             }
@@ -130,8 +137,13 @@ impl Real {
                 let terms = child.terms.under(&self.settings[to]);
                 match &child.what {
                     What::Actor(script) => {
-                        let spec =
-                            with_terms(Scripted::spec(child.name, script, &self.stage), &terms);
+                        let spec = Scripted::spec(child.name, script, &self.stage);
+                        let spec = match terms.capacity {
+                            Some(capacity) => spec.mailbox_capacity(capacity),
+                            None => spec,
+                        };
+                        let spec = with_terms(spec, &terms);
+                        self.bounded.extend(terms.capacity.map(|_| child.name));
                         self.note(asker, addr.send(Replace(token, spec)), replaced);
                     }
                     What::Service(script) => {
@@ -146,6 +158,20 @@ impl Real {
             }
             Step::Stop(to) => self.note(asker, self.supervisors[to].send(Stop), stopped),
             Step::Join(to) => self.note(asker, self.supervisors[to].send(Join), joined),
+        }
+    }
+
+    /// To a mailbox that may be full. (Whose `send` waits for a place may be overtaken.)
+    fn try_send(&self, asker: String, addr: &Addr<Scripted>, word: Word) {
+        let (reply, answer) = oneshot::channel();
+        match addr.try_send(Say(asker.clone(), word, Some(reply))) {
+            Err(SendError::Full(_)) => {
+                self.stage.with(|notes| notes.answers.push(format!("{asker}: full")));
+            }
+            Ok(()) | Err(SendError::Closed(_)) => {
+                let answer = async { answer.await.map_err(|_| MailboxError::Closed) };
+                self.note(asker, answer, |life| format!("life {life}"));
+            }
         }
     }
 
@@ -225,7 +251,9 @@ impl Real {
     }
 
     fn actor(&mut self, name: Name, script: &Script, terms: &Terms) -> ChildSpec<Scripted> {
-        let spec = with_terms(Scripted::spec(name, script, &self.stage), terms);
+        let spec = Scripted::spec(name, script, &self.stage);
+        let spec = with_terms(spec.mailbox_capacity(terms.capacity.unwrap_or(0)), terms);
+        self.bounded.extend(terms.capacity.map(|_| name));
         self.actors.insert(name, (0..SENDERS).map(|_| spec.addr()).collect());
         spec
     }

@@ -9,7 +9,7 @@ use std::{
 
 use actix::{fut::wrap_future, prelude::*};
 use actix_supervisor::{CancellationToken, ChildSpec, Exit, ServiceActor, SupervisedContext};
-use tokio::time::sleep;
+use tokio::{sync::oneshot, time::sleep};
 
 use crate::program::{How, Millis, Name, Script, Start, Stopping, Word};
 
@@ -100,8 +100,6 @@ impl Scripted {
                 }),
             }
         })
-        // Who waits for a place in a mailbox may be overtaken.
-        .mailbox_capacity(0)
     }
 
     fn does(&mut self, how: How, ctx: &mut Context<Self>) {
@@ -156,15 +154,15 @@ impl Actor for Scripted {
     }
 }
 
-/// Says a word. Answers with the number of the incarnation.
+/// Says a word. Answers with the number of the incarnation, where wanted by a channel of its own: `try_send` has no answer.
 #[derive(Message)]
 #[rtype(result = "u64")]
-pub struct Say(pub String, pub Word);
+pub struct Say(pub String, pub Word, pub Option<oneshot::Sender<u64>>);
 
 impl Handler<Say> for Scripted {
     type Result = u64;
 
-    fn handle(&mut self, Say(label, word): Say, ctx: &mut Self::Context) -> u64 {
+    fn handle(&mut self, Say(label, word, reply): Say, ctx: &mut Self::Context) -> u64 {
         let Presence(name, stage) = &self.presence;
         let handled = format!("{label} in life {}", self.life);
         stage.with(|notes| notes.handled.entry(*name).or_default().push(handled));
@@ -176,6 +174,9 @@ impl Handler<Say> for Scripted {
             Word::Later(time, how) => {
                 ctx.run_later(millis(time), move |this, ctx| this.does(how, ctx));
             }
+        }
+        if let Some(reply) = reply {
+            let _ = reply.send(self.life);
         }
         self.life
     }

@@ -74,6 +74,7 @@ fn simpler(child: &Child) -> Vec<Child> {
             Terms { give_up_after: TERMS.give_up_after, ..child.terms },
             Terms { rule: TERMS.rule, ..child.terms },
             Terms { while_down: TERMS.while_down, ..child.terms },
+            Terms { capacity: TERMS.capacity, ..child.terms },
             Terms { significant: TERMS.significant, ..child.terms },
         ] {
             if terms != child.terms {

@@ -105,7 +105,7 @@ impl World {
                 self.body_stops(name);
                 continue;
             }
-            let Some((asker, word)) = self.kid(name).mailbox.pop_front() else { break };
+            let Some((asker, word)) = self.kid(name).mailbox.take() else { break };
             if let Some(left) = &mut self.body(name).drains {
                 *left -= 1;
             }
@@ -188,6 +188,7 @@ impl World {
             body.asked = true;
             if drain && queued > 0 {
                 body.drains = Some(queued);
+                kid.mailbox.set_apart();
             } else {
                 self.body_stops(name);
             }
@@ -227,16 +228,20 @@ impl World {
         self.soon(Happening::Exited(name, life, exit));
     }
 
-    pub fn message(&mut self, asker: Asker, to: Name, word: Word) {
-        let Some(kid) = self.kids.get_mut(&to) else {
-            return match self.limbo.get_mut(&to) {
-                Some(mailbox) => mailbox.push_back((asker, word)),
-                None => self.say(&asker, "closed"),
-            };
+    pub fn message(&mut self, asker: Asker, sender: u8, to: Name, word: Word) {
+        let (mailbox, life) = match self.kids.get_mut(&to) {
+            Some(kid) => (Some(&mut kid.mailbox), Some(kid.starts)),
+            None => (self.limbo.get_mut(&to), None),
         };
-        kid.mailbox.push_back((asker, word));
-        let life = kid.starts;
-        self.soon(Happening::Turn(to, life));
+        match mailbox.map(|mailbox| mailbox.put(sender, asker.clone(), word)) {
+            None => self.say(&asker, "closed"),
+            Some(false) => self.say(&asker, "full"),
+            Some(true) => {
+                if let Some(life) = life {
+                    self.soon(Happening::Turn(to, life));
+                }
+            }
+        }
     }
 
     /// "`Reject`: what is queued when an incarnation ends and the next does not start at once is dropped, and so is what
@@ -247,7 +252,7 @@ impl World {
         for (name, kid) in &mut self.kids {
             let is_down = matches!(kid.at, At::Down(_)) && kid.starts > 0;
             if is_down && kid.terms.while_down == WhileDown::Reject {
-                rejected.extend(kid.mailbox.drain(..).map(|(asker, _)| asker));
+                rejected.extend(kid.mailbox.empty());
                 if let Some(boss) = self.bosses.get_mut(name) {
                     requests.extend(boss.mailbox.drain(..));
                 }

@@ -203,8 +203,8 @@ impl World {
 
     /// Nobody will answer any more, here and below.
     fn is_gone(&mut self, name: Name) {
-        let Some(kid) = self.kids.remove(&name) else { return };
-        for (asker, _) in kid.mailbox {
+        let Some(mut kid) = self.kids.remove(&name) else { return };
+        for asker in kid.mailbox.empty() {
             self.say(&asker, "closed");
         }
         for (wait, asker) in kid.waiting {

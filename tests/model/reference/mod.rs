@@ -7,6 +7,7 @@ mod body;
 mod ends;
 mod failures;
 mod groups;
+mod mailbox;
 mod parts;
 mod pictures;
 mod requests;

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::body::Body;
-use crate::program::{How, Millis, Name, Settings, Step, Terms, What, Word};
+use super::{body::Body, mailbox::Mailbox};
+use crate::program::{How, Millis, Name, Settings, Step, Terms, What};
 
 /// Who waits for an answer: the number of the step, and what was asked.
 pub type Asker = String;
@@ -37,7 +37,7 @@ pub struct Kid {
     pub stopped_at: Millis,
     pub waiting: Vec<(Wait, Asker)>,
     pub body: Option<Body>,
-    pub mailbox: VecDeque<(Asker, Word)>,
+    pub mailbox: Mailbox,
 }
 
 /// Where it is in its life.

@@ -1,6 +1,7 @@
 //! What a supervisor is asked.
 
 use super::{
+    mailbox::Mailbox,
     parts::{Asker, At, Cause, Happening, Mode, Then, Wait, Why},
     world::World,
 };
@@ -18,8 +19,9 @@ impl World {
                 }
             }
             Step::Send(messages) => {
-                for (number, (_, to, word)) in messages.iter().enumerate() {
-                    self.message(asker(format!("{number} {to} {word:?}")), *to, *word);
+                for (number, &(sender, to, word)) in messages.iter().enumerate() {
+                    let asker = asker(format!("{number} {to} {word:?}"));
+                    self.message(asker, sender, to, word);
                 }
             }
             Step::Add { to, .. }
@@ -103,7 +105,8 @@ impl World {
 
     /// "`ChildSpec::addr`: valid from here on, before the start."
     fn is_offered(&mut self, child: &Child) {
-        self.limbo.entry(child.name).or_default();
+        let mailbox = || Mailbox::new(child.terms.capacity);
+        self.limbo.entry(child.name).or_insert_with(mailbox);
         if let What::Supervisor(_, children) = &child.what {
             self.limbo_requests.entry(child.name).or_default();
             children.iter().for_each(|child| self.is_offered(child));
@@ -119,7 +122,7 @@ impl World {
     }
 
     fn is_refused(&mut self, child: &Child) {
-        for (asker, _) in self.limbo.remove(&child.name).unwrap_or_default() {
+        for asker in self.limbo.remove(&child.name).unwrap_or_default().empty() {
             self.say(&asker, "closed");
         }
         for (asker, step) in self.limbo_requests.remove(&child.name).unwrap_or_default() {
@@ -238,6 +241,10 @@ impl World {
         let kid = self.kid(child.name);
         kid.terms = terms;
         kid.what = child.what.clone();
+        // "The mailbox's capacity, if the new spec sets none."
+        if let Some(capacity) = terms.capacity {
+            kid.mailbox.set_capacity(capacity);
+        }
         match kid.at {
             // "If it is down, it stays so until it would have been started anyway."
             At::Down(_) => {

@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use actix_supervisor::{Shutdown, Strategy};
 
-use super::parts::{Asker, At, Boss, Happening, Kid, Mode, Wait, Why};
+use super::{
+    mailbox::Mailbox,
+    parts::{Asker, At, Boss, Happening, Kid, Mode, Wait, Why},
+};
 use crate::{
     picture::Told,
-    program::{Child, Millis, Name, Program, Settings, Step, What, Word},
+    program::{Child, Millis, Name, Program, Settings, Step, What},
 };
 
 #[derive(Default)]
@@ -20,7 +23,7 @@ pub struct World {
     /// Whose each child is or was.
     pub parents: BTreeMap<Name, Name>,
     /// Messages to children that no supervisor has yet, and requests to supervisors.
-    pub limbo: BTreeMap<Name, VecDeque<(Asker, Word)>>,
+    pub limbo: BTreeMap<Name, Mailbox>,
     pub limbo_requests: BTreeMap<Name, VecDeque<(Asker, Step)>>,
     /// Things of different supervisors were to happen at one instant: the contract does not say which is first.
     pub is_ambiguous: bool,
@@ -65,6 +68,7 @@ impl World {
     }
 
     pub fn take_on(&mut self, parent: Name, child: &Child, declared: bool) {
+        let mailbox = || Mailbox::new(child.terms.capacity);
         let kid = Kid {
             parent,
             terms: child.terms.under(&self.bosses[&parent].settings),
@@ -88,7 +92,7 @@ impl World {
             stopped_at: Millis::MAX,
             waiting: Vec::new(),
             body: None,
-            mailbox: self.limbo.remove(&child.name).unwrap_or_default(),
+            mailbox: self.limbo.remove(&child.name).unwrap_or_else(mailbox),
         };
         self.parents.insert(child.name, parent);
         self.kids.insert(child.name, kid);
