@@ -51,10 +51,10 @@ enum Phase {
     Paused {
         until: Instant,
     },
-    /// All are asked to stop, whoever else has ended by then, in slices. Those before `below` have yet to be asked.
+    /// All are asked to stop, whoever else has ended by then, in slices. Those from `from` on have yet to be asked.
     Asking {
         cause: StopCause,
-        below: u64,
+        from: u64,
         since: Instant,
     },
     /// Children from `cursor` on have been dealt with.
@@ -358,8 +358,8 @@ impl Machine {
         }
         match self.phase {
             Phase::Paused { until } if until <= now => self.leave_pause(now, out),
-            Phase::Asking { cause, below, .. } => {
-                self.ask_slice(cause, below, now, out);
+            Phase::Asking { cause, from, .. } => {
+                self.ask_slice(cause, from, now, out);
                 self.serve_timers(now, out);
             }
             Phase::Paused { .. } | Phase::Running | Phase::Stopping { .. } | Phase::Finished => {

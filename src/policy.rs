@@ -186,7 +186,7 @@ pub enum ShutdownOrder {
     /// One after the other, the last started first.
     #[default]
     Reverse,
-    /// All at once: the stop takes as long as the slowest of them.
+    /// All at once, in no order: the stop takes as long as the slowest of them.
     Concurrent,
 }
 

@@ -125,27 +125,28 @@ impl Machine {
         out.push(Action::StopBegun { cause });
         self.leave_only_what_is_up(out);
         if self.settings.shutdown_order == ShutdownOrder::Concurrent {
-            self.ask_slice(cause, u64::MAX, now, out);
+            self.ask_slice(cause, 0, now, out);
         }
     }
 
-    /// Asks the next ones below this number. They end while others are asked, and are gone soon after they were touched.
+    /// Asks the next ones from this number on. They end while others are asked, and are gone soon after they were touched: in
+    /// the order in which most of them lie in memory.
     pub(super) fn ask_slice(
         &mut self,
         cause: StopCause,
-        mut below: u64,
+        mut from: u64,
         now: Instant,
         out: &mut Vec<Action>,
     ) {
         for _ in 0..SLICE {
-            let Some((id, _)) = self.children.last_before(below) else {
+            let Some((id, _)) = self.children.first_from(from) else {
                 self.phase = Phase::Stopping { cause, cursor: u64::MAX };
                 return;
             };
             self.ask_if_up(id, now, out);
-            below = id;
+            from = id + 1;
         }
-        self.phase = Phase::Asking { cause, below, since: now };
+        self.phase = Phase::Asking { cause, from, since: now };
     }
 
     fn ask_if_up(&mut self, id: u64, now: Instant, out: &mut Vec<Action>) {

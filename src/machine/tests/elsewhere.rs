@@ -112,7 +112,7 @@ impl Why {
         end
     }
 
-    /// Of child 0, which is asked at the same time.
+    /// Of child 0, which is asked just before.
     pub(super) fn keeps_its_limit(self, mode: Mode) -> Vec<(Duration, Action)> {
         match (self, mode) {
             (Self::Stop(ShutdownOrder::Concurrent), Mode::Running) => {
@@ -143,8 +143,8 @@ fn one_that_stops_in_time_stops_as_on_its_supervisors_thread() {
 fn after_its_limit_it_is_killed_and_that_it_was_late_is_told_when_it_has_ended() {
     for (why, is_ready, mode) in stops() {
         let mut sim = why.begin(elsewhere(), is_ready, mode);
-        let mut late = at(LIMIT, [killed(1, 1)]);
-        late.extend(why.keeps_its_limit(mode));
+        let mut late = why.keeps_its_limit(mode);
+        late.extend(at(LIMIT, [killed(1, 1)]));
         let almost = LIMIT + GRACE - Duration::from_nanos(1);
         assert_eq!(sim.timed(almost), late, "{why:?} {mode:?}");
         let mut end = vec![stop_timeout(1, false)];
@@ -157,8 +157,8 @@ fn after_its_limit_it_is_killed_and_that_it_was_late_is_told_when_it_has_ended()
 fn if_its_thread_does_not_carry_out_the_kill_in_a_second_it_is_given_up_and_the_stop_is_over() {
     for (why, is_ready, mode) in stops() {
         let mut sim = why.begin(elsewhere(), is_ready, mode);
-        let mut late = at(LIMIT, [killed(1, 1)]);
-        late.extend(why.keeps_its_limit(mode));
+        let mut late = why.keeps_its_limit(mode);
+        late.extend(at(LIMIT, [killed(1, 1)]));
         late.extend(at(LIMIT + GRACE, lost(1, 1)));
         assert_eq!(sim.timed(secs(100)), late, "{why:?} {mode:?}");
         assert_eq!(sim.machine.overdue().count(), 0);

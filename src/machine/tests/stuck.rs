@@ -57,9 +57,9 @@ fn a_concurrent_stop_takes_one_limit_if_all_threads_are_stuck() {
     let mut sim = Sim::with(settings);
     sim.add_running(vec![elsewhere(); 3]);
     sim.input(Input::Stop);
-    let mut happens = at(LIMIT, [killed(2, 1), killed(1, 1), killed(0, 1)]);
-    let lost = [2, 1, 0].map(|child| lost(child, 1)).concat();
-    let rest = [2, 1, 0].map(stop_of).concat();
+    let mut happens = at(LIMIT, [killed(0, 1), killed(1, 1), killed(2, 1)]);
+    let lost = [0, 1, 2].map(|child| lost(child, 1)).concat();
+    let rest = [0, 1, 2].map(stop_of).concat();
     let end = [lost, rest, vec![finish(StopCause::Asked)]].concat();
     happens.extend(end.into_iter().map(|action| (LIMIT + GRACE, action)));
     assert_eq!(stuck_for(&mut sim, secs(1_000)), happens);

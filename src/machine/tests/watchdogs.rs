@@ -164,8 +164,8 @@ fn one_that_answers_while_it_stops_has_all_the_time_that_its_limit_gives() {
 fn a_kill_has_as_long_as_the_watchdog_and_what_is_found_first_is_told_alone() {
     for (why, is_ready, mode) in stops() {
         let mut sim = why.begin(watched(), is_ready, mode);
-        let mut late = at(LIMIT, [killed(1, 1)]);
-        late.extend(why.keeps_its_limit(mode));
+        let mut late = why.keeps_its_limit(mode);
+        late.extend(at(LIMIT, [killed(1, 1)]));
         let mut lively = sim.clone();
 
         // It has not said that it runs.

@@ -80,7 +80,7 @@ impl World {
         self.boss(supervisor).mode = Mode::Stopping(cause);
         self.only_what_is_up_stays(supervisor);
         if self.bosses[&supervisor].settings.order == ShutdownOrder::Concurrent {
-            for name in self.bosses[&supervisor].children.clone().into_iter().rev() {
+            for name in self.bosses[&supervisor].children.clone() {
                 if let At::Starting | At::Running = self.kids[&name].at {
                     self.ask(name, Then::SupervisorStops);
                 }

@@ -72,7 +72,7 @@ impl Naive {
         self.only_what_is_up_stays();
         if self.settings.shutdown_order == ShutdownOrder::Concurrent {
             let running = self.kids.iter().filter(|kid| kid.ending.is_none()).map(|kid| kid.id);
-            for id in running.rev().collect::<Vec<_>>() {
+            for id in running.collect::<Vec<_>>() {
                 self.ask(id, Ending::Stop);
             }
         }
