@@ -83,7 +83,7 @@ impl Children {
 
     /// The first child from this place on.
     pub(crate) fn first_from(&self, id: u64) -> Option<(u64, &Child)> {
-        self.rows.from(id).next()
+        self.rows.first_from(id)
     }
 
     /// Whether a child from this place on waits for a time, or for the end of a pause.

@@ -266,8 +266,7 @@ impl Shell {
     /// It ends with a notice: what was asked meanwhile is answered first.
     pub(super) fn begin_to_finish(&mut self, cause: StopCause) {
         self.give_up_stuck_threads();
-        let children = self.children.values_mut();
-        children.for_each(|entry| entry.place = None);
+        self.children.for_each_mut(|entry| entry.place = None);
         self.finishing = Some(cause);
         let outbox = self.outbox.clone();
         match self.threads.end() {
