@@ -8,7 +8,7 @@
 //! refused: workers.failure_threshold: spec: failure_threshold = -1.0 is not allowed; allowed: zero or more, and finite
 //! refused: worker.backoff.jitter: Backoff::jitter: share = 1.5 is not allowed; allowed: between 0.0 and 1.0
 //! {"path":["shop","worker 1"],"kind":"ChildFailed","name":"worker 1","token":"#1.0","failure":{"kind":"error","message":"no connection","sources":[]},"failures":1.0,"threshold":10.0,"restarting":true}
-//! {"token":"#1.1","name":"worker 2","kind":"actor","state":"running","restarts":0,"last_failure":null,"failures_in_row":0,"next_start":null}
+//! {"token":"#1.1","name":"worker 2","kind":"actor","state":"running","essential":false,"restarts":0,"last_failure":null,"failures_in_row":0,"next_start":null}
 //! ```
 
 #![allow(clippy::print_stdout)]

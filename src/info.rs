@@ -106,6 +106,9 @@ pub struct ChildInfo {
     pub kind: ChildKind,
     /// Where it is in its life.
     pub state: ChildState,
+    /// Whether the tree is not [ready](crate::Health) without it: it is marked [essential](crate::ChildSpec::essential), or is a supervisor
+    /// with something below it that is.
+    pub essential: bool,
     /// How many times it was started again, on request too.
     pub restarts: u64,
     /// What its last failure was.

@@ -57,7 +57,7 @@ impl fmt::Display for Colored<'_> {
 /// As `tree` draws directories: one line for each child, in start order.
 ///
 /// Each line has a name, a state, and what is not as usual: a failure meter that is not at zero, restarts, a start or the end of a pause
-/// that is due, and the last failure in brief. A name that could be taken for something else is quoted, and line breaks and the like are
+/// that is due, that what is not running is essential, and the last failure in brief. A name that could be taken for something else is quoted, and line breaks and the like are
 /// escaped, in messages too.
 ///
 /// ```
@@ -185,6 +185,7 @@ mod tests {
             name: name.to_owned(),
             kind,
             state: ChildState::Running,
+            essential: false,
             restarts: 0,
             last_failure: None,
             failures_in_row: 0,
@@ -265,6 +266,20 @@ mod tests {
         let mut tree = node("root", None, vec![child(0, "pool", ChildKind::Supervisor)]);
         tree.children[0].state = ChildState::Terminated;
         assert_eq!(tree.to_string(), "root: running\n└── pool: terminated\n");
+    }
+
+    #[test]
+    fn what_is_essential_says_so_while_it_is_not_running() {
+        let (up, down) = (child(0, "up", ChildKind::Actor), child(1, "down", ChildKind::Actor));
+        let mut tree = node("root", None, vec![up, down]);
+        for child in &mut tree.children {
+            child.essential = true;
+        }
+        tree.children[1].state = ChildState::BackingOff;
+        assert_eq!(
+            tree.to_string(),
+            "root: running\n├── up: running\n└── down: backing off, essential\n"
+        );
     }
 
     #[test]

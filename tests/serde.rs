@@ -73,7 +73,7 @@ async fn troubled() -> (Addr<Supervisor>, Vec<Value>) {
     let root = Supervisor::with_spec("root", spec)
         .unwrap()
         .child(ChildSpec::supervisor(below))
-        .child(ChildSpec::service("bad", |_| async { Err::<(), _>(layered()) }))
+        .child(ChildSpec::service("bad", |_| async { Err::<(), _>(layered()) }).essential(true))
         .start();
     settle().await;
     let events = std::mem::take(&mut *events.lock().unwrap());
@@ -95,6 +95,7 @@ fn a_tree_tells_times_as_seconds_from_now() {
         assert_eq!(below["next_start"], Value::Null);
         assert_eq!((&bad["kind"], &bad["state"]), (&json!("service"), &json!("backing_off")));
         assert_eq!(bad["next_start"], tree["status"]["state"]["paused"]["until"]);
+        assert_eq!((&below["essential"], &bad["essential"]), (&json!(false), &json!(true)));
         assert_eq!(bad["last_failure"]["sources"], json!(["inner", "innermost"]));
         assert_eq!(bad.get("addr"), None);
         let nested = &tree["supervisors"][0];

@@ -29,6 +29,7 @@ fn child(info: &ChildInfo) -> Value {
         "name": info.name,
         "kind": format!("{:?}", info.kind),
         "state": format!("{:?}", info.state),
+        "essential": info.essential,
         "restarts": info.restarts,
         "last_failure": info.last_failure.as_ref().map(ToString::to_string),
     })

@@ -104,6 +104,9 @@ impl<'a> Words<'a> {
             }
             words.facts = facts_of(status);
         }
+        if child.essential && child.state != ChildState::Running {
+            words.facts.push("essential".to_owned());
+        }
         if is_silent {
             words.facts.push("does not answer".to_owned());
         }

@@ -38,6 +38,7 @@ impl Shell {
                 name: entry.child.name.to_string(),
                 kind: entry.child.terms.kind,
                 state: listed.state,
+                essential: listed.is_essential,
                 restarts: listed.restarts,
                 last_failure: entry.last_failure.as_deref().cloned(),
                 failures_in_row: listed.failures_in_row,

@@ -100,6 +100,7 @@ struct Line<'a> {
     name: &'a str,
     kind: ChildKind,
     state: ChildState,
+    essential: bool,
     restarts: u64,
     failures_in_row: u32,
     /// In seconds from now.
@@ -127,6 +128,7 @@ impl<'a> Line<'a> {
             name: &child.name,
             kind: child.kind,
             state: child.state,
+            essential: child.essential,
             restarts: child.restarts,
             failures_in_row: child.failures_in_row,
             next_start: child.next_start.map(left),

@@ -3,11 +3,12 @@
 use actix::prelude::*;
 use actix_supervisor::{
     Add, Backoff, ChildSpec, Failure, Health, HealthReport, OnLimit, Placement, Remove, Restart,
-    Resume, Shutdown, ShutdownOrder, Spec, StartFailure, Stop, Supervisor, Terminate, Why,
+    Resume, Shutdown, ShutdownOrder, Spec, StartFailure, Stop, Supervisor, Terminate, Tree, Why,
 };
 
 use crate::support::{
-    Do, Journal, Probe, Probes, exact, fragile, info, paused, secs, settle, sleep, start, token,
+    Do, Journal, Probe, Probes, exact, fragile, info, list, paused, secs, settle, sleep, start,
+    token,
 };
 
 async fn health(of: &Addr<Supervisor>) -> HealthReport {
@@ -37,6 +38,27 @@ fn a_tree_is_ready_when_all_that_is_essential_is_at_any_depth() {
         sleep(secs(2)).await;
         assert_eq!(told(&root).await, "ready");
         assert_eq!(root.send(Stop).await.map(|report| report.is_clean()), Ok(true));
+    });
+}
+
+#[test]
+fn a_list_says_what_is_essential_by_itself_or_for_what_is_below_it() {
+    paused(async {
+        let journal = Journal::default();
+        let store = Probes::spec("store", &journal).essential(true);
+        let (below, idle) = (supervisor("below", exact()).child(store), Supervisor::new("idle"));
+        let root = supervisor("root", exact())
+            .child(ChildSpec::supervisor(below))
+            .child(ChildSpec::supervisor(idle))
+            .child(Probes::spec("cache", &journal))
+            .child(Probes::spec("server", &journal).essential(true));
+        let root = root.start();
+        settle().await;
+        let marked = list(&root).await.into_iter().filter(|child| child.essential);
+        assert_eq!(marked.map(|child| child.name).collect::<Vec<_>>(), ["below", "server"]);
+        let tree = root.send(Tree).await.unwrap();
+        assert!(tree.supervisors[0].children[0].essential, "{tree}");
+        assert!(root.send(Stop).await.unwrap().is_clean());
     });
 }
 

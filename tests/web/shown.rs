@@ -52,7 +52,7 @@ fn no_answer_is_kept_framed_or_taken_for_something_else() {
 #[test]
 fn a_tree_is_told_with_its_nested_supervisors_and_the_number_of_the_last_event() {
     run(async {
-        let below = Supervisor::new("below").child(quiet("leaf"));
+        let below = Supervisor::new("below").child(quiet("leaf").essential(true));
         let root = Supervisor::new("root").child(ChildSpec::supervisor(below)).start();
         let app = app(web::scope(root)).await;
         let told = json_of(&app, "/supervisor/tree.json").await;
@@ -63,6 +63,7 @@ fn a_tree_is_told_with_its_nested_supervisors_and_the_number_of_the_last_event()
         assert_eq!(tree["supervisors"][0]["token"], tree["children"][0]["token"]);
         let leaf = &tree["supervisors"][0]["children"][0];
         assert_eq!((&leaf["name"], &leaf["kind"]), (&json!("leaf"), &json!("service")));
+        assert_eq!(leaf["essential"], true);
     });
 }
 
