@@ -18,6 +18,7 @@ mod reference;
 mod scripted;
 mod shrink;
 mod side_by_side;
+mod threads;
 
 use std::{
     env,

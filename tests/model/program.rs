@@ -48,6 +48,8 @@ pub struct Child {
 pub enum What {
     Actor(Script),
     Service(Script),
+    /// A blocking service, on a thread.
+    Blocking(Script),
     Supervisor(Settings, Vec<Child>),
 }
 

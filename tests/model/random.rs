@@ -31,16 +31,26 @@ fn tenths(rng: &mut Rng, most: u64) -> Millis {
     100 * rng.u64(1..=10 * most)
 }
 
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Actor,
+    Service,
+    Blocking,
+    Supervisor,
+}
+
 struct Dice {
     rng: Rng,
     names: u16,
     /// Who has been given a name so far, and by which supervisor.
-    children: Vec<(Name, Name, bool)>,
+    children: Vec<(Name, Name, Kind)>,
     supervisors: Vec<Name>,
     /// What ends supervisors is rare in calm programs.
     calm: bool,
     /// Where actors and services are placed.
     elsewhere: bool,
+    /// How many of thirty children are on threads, more or less.
+    threads: u32,
 }
 
 impl Program {
@@ -52,6 +62,7 @@ impl Program {
         // Some are large: they have two hundred children, and supervisors among them.
         let most = one_of(&mut rng, &[(400, most), (4, 40), (1, 200)]);
         let elsewhere = rng.u8(0..4) == 0;
+        let threads = one_of(&mut rng, &[(3, 0), (1, 6)]);
         let mut dice = Dice {
             rng,
             names: 0,
@@ -59,6 +70,7 @@ impl Program {
             supervisors: vec![Name::ROOT],
             calm,
             elsewhere,
+            threads,
         };
         let mut root = dice.settings();
         let children = dice.children(Name::ROOT, depth, most);
@@ -80,20 +92,34 @@ impl Dice {
         if depth > 1 && self.names < 200 && self.rng.u8(0..5) < 2 {
             let name = Name::Supervisor(self.names);
             self.supervisors.push(name);
-            self.children.push((parent, name, false));
+            self.children.push((parent, name, Kind::Supervisor));
             let (settings, children) = (self.settings(), self.children(name, depth - 1, 3));
             let terms = Terms { elsewhere: false, ..terms };
             return Child { name, terms, what: What::Supervisor(settings, children) };
         }
         let name = Name::Child(self.names);
-        let is_actor = self.rng.u8(0..5) > 0;
-        self.children.push((parent, name, is_actor));
-        Child { name, terms, what: self.what(is_actor) }
+        let kinds = [(24, Kind::Actor), (6, Kind::Service), (self.threads, Kind::Blocking)];
+        let kind = one_of(&mut self.rng, &kinds);
+        self.children.push((parent, name, kind));
+        self.of_kind(kind, name, terms)
     }
 
-    fn what(&mut self, is_actor: bool) -> What {
+    fn of_kind(&mut self, kind: Kind, name: Name, terms: Terms) -> Child {
         let script = self.script();
-        if is_actor { What::Actor(script) } else { What::Service(script) }
+        match kind {
+            Kind::Actor => Child { name, terms, what: What::Actor(script) },
+            Kind::Service | Kind::Supervisor => Child { name, terms, what: What::Service(script) },
+            Kind::Blocking => {
+                // What is left behind is for other tests.
+                let shutdown = Some(Shutdown::Infinite);
+                let terms = Terms { shutdown, elsewhere: false, ..terms };
+                let stopping = match script.stopping {
+                    Stopping::Refuses => Stopping::Obeys,
+                    stopping => stopping,
+                };
+                Child { name, terms, what: What::Blocking(Script { stopping, ..script }) }
+            }
+        }
     }
 
     fn settings(&mut self) -> Settings {
@@ -245,7 +271,7 @@ impl Dice {
     }
 
     /// Mostly one that there may be.
-    fn child_of(&mut self) -> Option<(Name, Name, bool)> {
+    fn child_of(&mut self) -> Option<(Name, Name, Kind)> {
         let index = self.rng.usize(0..self.children.len().max(1));
         self.children.get(index).copied()
     }
@@ -291,7 +317,7 @@ impl Dice {
                 let mut actors = Vec::new();
                 let count = one_of(&mut self.rng, &[(3, 1), (2, 3), (1, 8)]);
                 for _ in 0..count {
-                    if let Some((_, name, true)) = self.child_of() {
+                    if let Some((_, name, Kind::Actor)) = self.child_of() {
                         let word = self.word();
                         actors.push((self.rng.u8(0..3), name, word));
                     }
@@ -323,12 +349,12 @@ impl Dice {
                 Step::Ask { to, about, request }
             }
             68..71 => {
-                let (to, name, is_actor) = self.child_of()?;
-                if let Name::Supervisor(_) = name {
+                let (to, name, kind) = self.child_of()?;
+                if kind == Kind::Supervisor {
                     return None;
                 }
-                let (terms, what) = (self.terms(), self.what(is_actor));
-                Step::Replace { to, child: Child { name, terms, what } }
+                let terms = self.terms();
+                Step::Replace { to, child: self.of_kind(kind, name, terms) }
             }
             71..73 => Step::Resume(to),
             73..75 => Step::Join(to),

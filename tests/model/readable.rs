@@ -57,6 +57,9 @@ fn write_child(f: &mut fmt::Formatter<'_>, child: &Child, depth: usize) -> fmt::
         What::Service(script) => {
             writeln!(f, "{indent}{}: service{terms};{}", child.name, unusual(script, &SCRIPT))
         }
+        What::Blocking(script) => {
+            writeln!(f, "{indent}{}: blocking{terms};{}", child.name, unusual(script, &SCRIPT))
+        }
         What::Supervisor(settings, children) => {
             let settings = unusual(settings, &SETTINGS);
             writeln!(f, "{indent}{}: supervisor{terms};{settings}", child.name)?;

@@ -25,12 +25,14 @@ use self::{
 use crate::{
     program::{Child, Millis, Name, Program, Request, Script, Settings, Step, Terms, What, Word},
     scripted::{Say, Scripted, Stage, millis, service},
+    threads::Threads,
 };
 
 pub struct Real {
     begin: Instant,
     root: Addr<Supervisor>,
     stage: Stage,
+    threads: Threads,
     events: Arc<Mutex<Vec<Event>>>,
     subscribers: Subscribers,
     supervisors: BTreeMap<Name, Addr<Supervisor>>,
@@ -52,7 +54,12 @@ impl Real {
     pub fn start(program: &Program) -> Self {
         let events = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&events);
+        let threads = Threads::new();
+        let noted_threads = threads.clone();
         let spec = spec(&program.root).event_hook(move |event| {
+            if let Some(about) = event.path.last() {
+                noted_threads.note(event, look::parse(about));
+            }
             noted.lock().expect("no panic while noting").push(event.clone());
         });
         let root = Supervisor::with_spec(Name::ROOT.to_string(), spec).expect("a sensible spec");
@@ -60,6 +67,7 @@ impl Real {
             begin: clock(),
             root: root.addr(),
             stage: Stage::default(),
+            threads,
             events,
             subscribers: Subscribers::default(),
             supervisors: BTreeMap::from([(Name::ROOT, root.addr())]),
@@ -150,6 +158,11 @@ impl Real {
                         let spec = with_terms(service(child.name, script, &self.stage), &terms);
                         self.note(asker, addr.send(Replace(token, spec)), replaced);
                     }
+                    What::Blocking(script) => {
+                        let spec = self.threads.spec(child.name, script, &self.stage);
+                        let spec = with_terms(spec, &terms);
+                        self.note(asker, addr.send(Replace(token, spec)), replaced);
+                    }
                     What::Supervisor(..) => unreachable!("a supervisor cannot be replaced"),
                 }
             }
@@ -208,6 +221,10 @@ impl Real {
                 let spec = with_terms(service(child.name, script, &self.stage), &terms);
                 self.send_add(&addr, wait, spec, asker);
             }
+            What::Blocking(script) => {
+                let spec = self.threads.spec(child.name, script, &self.stage);
+                self.send_add(&addr, wait, with_terms(spec, &terms), asker);
+            }
             What::Supervisor(settings, children) => {
                 let spec = self.supervisor(child.name, settings, children, &terms);
                 self.send_add(&addr, wait, spec, asker);
@@ -241,6 +258,10 @@ impl Real {
                 What::Actor(script) => supervisor.child(self.actor(child.name, script, &terms)),
                 What::Service(script) => {
                     supervisor.child(with_terms(service(child.name, script, &self.stage), &terms))
+                }
+                What::Blocking(script) => {
+                    let spec = self.threads.spec(child.name, script, &self.stage);
+                    supervisor.child(with_terms(spec, &terms))
                 }
                 What::Supervisor(settings, children) => {
                     supervisor.child(self.supervisor(child.name, settings, children, &terms))

@@ -40,7 +40,7 @@ impl Stage {
     }
 
     /// The factory of this one is called.
-    fn enters(&self, name: Name) -> u64 {
+    pub fn enters(&self, name: Name) -> u64 {
         self.with(|notes| {
             if notes.alive.get(&name).is_some_and(|&alive| alive > 0) {
                 notes.faults.push(format!("{name} is made while its last incarnation is there"));
@@ -53,10 +53,10 @@ impl Stage {
 }
 
 /// Is there while an incarnation is.
-struct Presence(Name, Stage);
+pub struct Presence(Name, Stage);
 
 impl Presence {
-    fn new(name: Name, stage: &Stage) -> Self {
+    pub fn new(name: Name, stage: &Stage) -> Self {
         stage.with(|notes| *notes.alive.entry(name).or_default() += 1);
         Self(name, stage.clone())
     }
@@ -77,7 +77,7 @@ pub struct Scripted {
     presence: Presence,
 }
 
-fn nth(script: &Script, life: u64) -> Start {
+pub fn nth(script: &Script, life: u64) -> Start {
     let index = usize::try_from(life - 1).expect("not that many");
     script.starts.get(index).copied().unwrap_or(Start::WithoutAdo)
 }
@@ -201,15 +201,26 @@ pub fn service(name: Name, script: &Script, stage: &Stage) -> ChildSpec<ServiceA
         if start == Start::FactoryPanics {
             panic!("told to panic");
         }
-        serve(script.clone(), start, stop, Presence::new(name, &stage))
+        let is_there = Presence::new(name, &stage);
+        let served = serve(script.clone(), start, stop);
+        async move {
+            let _is_there = is_there;
+            ended(served.await)
+        }
     })
 }
 
-async fn serve(script: Script, start: Start, stop: CancellationToken, _is_there: Presence) -> Exit {
+pub fn ended(by_itself: Option<How>) -> Exit {
+    by_itself.map_or(Exit::Normal, exit)
+}
+
+/// How it ends; `None` if in good order.
+pub async fn serve(script: Script, start: Start, stop: CancellationToken) -> Option<How> {
     match start {
-        Start::FactoryErrs => return exit(How::Fails),
-        Start::Ends(how) => return exit(how),
-        Start::WithoutAdo | Start::Takes(_) | Start::Hangs | Start::FactoryPanics => {}
+        Start::FactoryPanics => return Some(How::Panics),
+        Start::FactoryErrs => return Some(How::Fails),
+        Start::Ends(how) => return Some(how),
+        Start::WithoutAdo | Start::Takes(_) | Start::Hangs => {}
     }
     let life = async {
         match script.life {
@@ -220,16 +231,16 @@ async fn serve(script: Script, start: Start, stop: CancellationToken, _is_there:
             None => future::pending().await,
         }
     };
-    match stop.run_until_cancelled(life).await {
-        Some(how) => exit(how),
-        None => match script.stopping {
-            Stopping::Obeys => Exit::Normal,
-            Stopping::Takes(time) => {
-                sleep(millis(time)).await;
-                Exit::Normal
-            }
-            Stopping::Refuses => future::pending().await,
-            Stopping::Panics | Stopping::PanicsInTheEnd => exit(How::Panics),
-        },
+    if let Some(how) = stop.run_until_cancelled(life).await {
+        return Some(how);
+    }
+    match script.stopping {
+        Stopping::Obeys => None,
+        Stopping::Takes(time) => {
+            sleep(millis(time)).await;
+            None
+        }
+        Stopping::Refuses => future::pending().await,
+        Stopping::Panics | Stopping::PanicsInTheEnd => Some(How::Panics),
     }
 }

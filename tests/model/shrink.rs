@@ -62,12 +62,14 @@ fn fewer(children: &[Child]) -> Vec<Vec<Child>> {
 
 fn simpler(child: &Child) -> Vec<Child> {
     let mut simpler = Vec::new();
-    let usual = Terms { elsewhere: child.terms.elsewhere, ..TERMS };
+    let is_blocking = matches!(child.what, What::Blocking(_));
+    let shutdown = if is_blocking { child.terms.shutdown } else { None };
+    let usual = Terms { elsewhere: child.terms.elsewhere, shutdown, ..TERMS };
     if child.terms != usual {
         simpler.push(Child { terms: usual, ..child.clone() });
         for terms in [
             Terms { policy: TERMS.policy, ..child.terms },
-            Terms { shutdown: TERMS.shutdown, ..child.terms },
+            Terms { shutdown, ..child.terms },
             Terms { drain: TERMS.drain, ..child.terms },
             Terms { start_timeout: TERMS.start_timeout, ..child.terms },
             Terms { delays: TERMS.delays, reset_after: None, ..child.terms },
@@ -83,8 +85,7 @@ fn simpler(child: &Child) -> Vec<Child> {
         }
     }
     match &child.what {
-        What::Actor(script) | What::Service(script) => {
-            let is_actor = matches!(child.what, What::Actor(_));
+        What::Actor(script) | What::Service(script) | What::Blocking(script) => {
             for script in [
                 SCRIPT,
                 Script { starts: Vec::new(), ..script.clone() },
@@ -94,7 +95,11 @@ fn simpler(child: &Child) -> Vec<Child> {
             .into_iter()
             .filter(|simple| simple != script)
             {
-                let what = if is_actor { What::Actor(script) } else { What::Service(script) };
+                let what = match child.what {
+                    What::Actor(_) => What::Actor(script),
+                    What::Blocking(_) => What::Blocking(script),
+                    What::Service(_) | What::Supervisor(..) => What::Service(script),
+                };
                 simpler.push(Child { what, ..child.clone() });
             }
         }

@@ -53,7 +53,7 @@ impl Real {
         let counts = &status.children;
         tree.push(format!(
             "{} {state}, meter {:.6}, restarts {}, starting {} running {} backing off {} stopping {} terminated {}, \
-             actors {} services {} supervisors {}",
+             actors {} services {} blocking {} supervisors {}",
             status.name,
             status.failures,
             status.restarts,
@@ -64,6 +64,7 @@ impl Real {
             counts.terminated,
             counts.actors,
             counts.services,
+            counts.blocking,
             counts.supervisors,
         ));
         for child in &node.children {
@@ -127,7 +128,7 @@ impl Real {
     }
 }
 
-fn parse(name: &str) -> Name {
+pub fn parse(name: &str) -> Name {
     let (kind, number) = name.split_at(1);
     let number = number.parse().expect("a number");
     if kind == "s" { Name::Supervisor(number) } else { Name::Child(number) }

@@ -42,7 +42,7 @@ impl World {
     pub fn begin_body(&mut self, name: Name) {
         let (script, is_actor) = match self.kids[&name].what.clone() {
             What::Actor(script) => (script, true),
-            What::Service(script) => (script, false),
+            What::Service(script) | What::Blocking(script) => (script, false),
             What::Supervisor(..) => unreachable!("{name} has no script"),
         };
         let (life, now) = (self.kids[&name].starts, self.now);
@@ -66,6 +66,13 @@ impl World {
                 }
             }
         }
+        if self.is_on_a_thread(name)
+            && let Start::FactoryPanics | Start::FactoryErrs | Start::Ends(_) = start
+        {
+            // "A blocking one: when its thread has called it."
+            self.soon(Happening::Ready(name, life));
+            self.ends_while_its_group_starts(name);
+        }
         match start {
             Start::Takes(time) if is_actor => {
                 self.body(name).waits = Some(number);
@@ -80,7 +87,10 @@ impl World {
             Start::FactoryErrs => self.body_does(name, How::Fails),
             Start::Ends(how) => {
                 // "An async service that is done at its first poll was ready, one that has failed was not."
-                if !is_actor && matches!(how, How::Stops | How::Finishes) {
+                if !is_actor
+                    && !self.is_on_a_thread(name)
+                    && matches!(how, How::Stops | How::Finishes)
+                {
                     self.soon(Happening::Ready(name, life));
                 }
                 self.body_does(name, how);

@@ -12,6 +12,7 @@ mod parts;
 mod pictures;
 mod requests;
 mod stops;
+mod threads;
 mod time;
 mod world;
 

@@ -45,7 +45,7 @@ impl World {
         let kinds = |kind: &str| kids.iter().filter(|kid| kid.kind() == kind).count();
         tree.push(format!(
             "{supervisor} {state}, meter {:.6}, restarts {}, starting {} running {} backing off {} stopping {} \
-             terminated {}, actors {} services {} supervisors {}",
+             terminated {}, actors {} services {} blocking {} supervisors {}",
             self.meter(supervisor),
             kids.iter().map(|kid| kid.restarts()).sum::<u64>(),
             count("Starting"),
@@ -55,6 +55,7 @@ impl World {
             count("Terminated"),
             kinds("Actor"),
             kinds("Service"),
+            kinds("Blocking"),
             kinds("Supervisor"),
         ));
         for (name, kid) in listed.iter().zip(kids) {
@@ -90,6 +91,7 @@ impl Kid {
         match self.what {
             What::Actor(_) => "Actor",
             What::Service(_) => "Service",
+            What::Blocking(_) => "Blocking",
             What::Supervisor(..) => "Supervisor",
         }
     }

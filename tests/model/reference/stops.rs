@@ -48,11 +48,16 @@ impl World {
     pub fn kill(&mut self, name: Name, then: Then) {
         self.note_stop(name);
         let number = self.next_number();
+        let is_on_a_thread = self.is_on_a_thread(name);
         let kid = self.kid(name);
         kid.at = At::Stopping(then);
         kid.stop_number = number;
-        kid.is_killed = true;
         let life = kid.starts;
+        if is_on_a_thread {
+            // "A blocking service cannot be ended: its token is cancelled, and it has failed when it returns."
+            return self.soon(Happening::Ask(name, life));
+        }
+        kid.is_killed = true;
         self.soon(Happening::Kill(name, life));
     }
 
@@ -63,6 +68,12 @@ impl World {
             && kid.stop_number == number
         {
             let parent = kid.parent;
+            if self.is_on_a_thread(name) {
+                // It is left behind, and that is for other tests.
+                self.is_ambiguous = true;
+                return;
+            }
+            let kid = self.kid(name);
             // Elsewhere it is told when it has been dropped.
             if kid.is_elsewhere {
                 kid.is_late = true;
@@ -91,6 +102,7 @@ impl World {
 
     /// "To kill a supervisor is to tell it to kill all that is below it: it has ended when they have."
     pub fn kill_supervisor(&mut self, supervisor: Name) {
+        self.is_ambiguous |= self.has_threads(supervisor);
         self.boss(supervisor).mode = Mode::Stopping(Cause::Killed);
         self.only_what_is_up_stays(supervisor);
         for name in self.bosses[&supervisor].children.clone().into_iter().rev() {

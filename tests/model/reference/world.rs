@@ -188,7 +188,7 @@ impl World {
         match (kid.terms.shutdown, &kid.what) {
             (Some(shutdown), _) => shutdown,
             (None, What::Supervisor(..)) => Shutdown::Infinite,
-            (None, What::Actor(_) | What::Service(_)) => {
+            (None, What::Actor(_) | What::Service(_) | What::Blocking(_)) => {
                 Shutdown::Timeout(std::time::Duration::from_millis(limit))
             }
         }
