@@ -1,11 +1,11 @@
 //! How a supervisor looks now, and what is below it.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, pin::pin, sync::Arc};
 
-use futures::future::{BoxFuture, join_all};
+use futures::future::{Either, select};
 use tokio::{
     sync::oneshot,
-    time::{Instant, timeout_at},
+    time::{Instant, sleep_until},
 };
 
 use super::shell::{Shell, now};
@@ -19,7 +19,7 @@ use crate::{
 impl Shell {
     pub(super) fn status(&self) -> SupervisorStatus {
         SupervisorStatus {
-            name: self.blueprint.bus.name().to_string(),
+            name: String::from(&**self.blueprint.bus.name()),
             state: self.machine.state(),
             failures: self.machine.failures(now()),
             threshold: self.machine.threshold(),
@@ -35,7 +35,8 @@ impl Shell {
             let kept = Arc::downgrade(&entry.child.kept);
             Some(ChildInfo {
                 token: self.token(listed.id),
-                name: entry.child.name.to_string(),
+                // Not by its `Display`, which takes three times as long as the rest.
+                name: String::from(&*entry.child.name),
                 kind: entry.child.terms.kind,
                 state: listed.state,
                 essential: listed.is_essential,
@@ -71,31 +72,51 @@ impl Shell {
 }
 
 impl Branch {
-    /// With all below it that answer by then. Each answers whoever has asked first, so that no level waits for another one.
-    pub(super) fn grown(
-        self,
-        token: Option<ChildToken>,
-        until: Instant,
-    ) -> BoxFuture<'static, TreeNode> {
-        let Self { status, children, below } = self;
-        let below = below.into_iter().map(move |(token, answer)| async move {
-            match timeout_at(until, answer).await {
-                Ok(Ok(branch)) => Some(Ok(branch.grown(Some(token), until).await)),
+    /// With all below it that answer by then. Each answers whoever has asked first, so that no level waits for another one; and so it
+    /// does not matter in which order they are listened to.
+    pub(super) async fn grown(self, until: Instant) -> TreeNode {
+        let mut tree = Growing::default();
+        tree.add(None, None, self);
+        let mut too_late = pin!(sleep_until(until));
+        while let Some((above, token, answer)) = tree.awaited.pop_front() {
+            match select(answer, too_late.as_mut()).await {
+                Either::Left((Ok(branch), _)) => tree.add(Some(above), Some(token), branch),
                 // It has ended meanwhile.
-                Ok(Err(_)) => None,
-                Err(_) => Some(Err(token)),
+                Either::Left((Err(_), _)) => {}
+                Either::Right(_) => tree.nodes[above].1.unanswered.push(token),
             }
-        });
-        let below = join_all(below);
-        Box::pin(async move {
-            let (mut supervisors, mut unanswered) = (Vec::new(), Vec::new());
-            for answer in below.await.into_iter().flatten() {
-                match answer {
-                    Ok(node) => supervisors.push(node),
-                    Err(token) => unanswered.push(token),
-                }
+        }
+        tree.into_root()
+    }
+}
+
+/// A tree while its answers come.
+#[derive(Default)]
+struct Growing {
+    /// Each with the place of the one above it, which comes before it.
+    nodes: Vec<(Option<usize>, TreeNode)>,
+    /// Whom the one at this place has asked.
+    awaited: VecDeque<(usize, ChildToken, oneshot::Receiver<Branch>)>,
+}
+
+impl Growing {
+    fn add(&mut self, above: Option<usize>, token: Option<ChildToken>, branch: Branch) {
+        let Branch { status, children, below } = branch;
+        let place = self.nodes.len();
+        self.awaited.extend(below.into_iter().map(|(token, answer)| (place, token, answer)));
+        let (supervisors, unanswered) = (Vec::new(), Vec::new());
+        self.nodes.push((above, TreeNode { token, status, children, supervisors, unanswered }));
+    }
+
+    /// Each node goes to the one above it, the last first: what is below it is there by then.
+    fn into_root(mut self) -> TreeNode {
+        loop {
+            let (above, mut node) = self.nodes.pop().expect("the root is the first of all");
+            node.supervisors.reverse();
+            match above {
+                Some(above) => self.nodes[above].1.supervisors.push(node),
+                None => return node,
             }
-            TreeNode { token, status, children, supervisors, unanswered }
-        })
+        }
     }
 }

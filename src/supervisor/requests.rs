@@ -262,7 +262,7 @@ impl Handler<Tree> for Supervisor {
     type Result = Reply<TreeNode>;
 
     fn handle(&mut self, Tree: Tree, ctx: &mut Self::Context) -> Self::Result {
-        Reply::when(self.running(ctx).branch().grown(None, now() + PATIENCE))
+        Reply::when(self.running(ctx).branch().grown(now() + PATIENCE))
     }
 }
 
