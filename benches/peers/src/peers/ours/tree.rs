@@ -1,6 +1,6 @@
 //! Supervisors of supervisors, and one supervisor with as many leaves.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use actix_supervisor::{ChildSpec, Stop, Supervisor, Tree, TreeNode};
@@ -43,6 +43,8 @@ async fn measure(tree: impl FnOnce() -> Supervisor) -> Outcome {
     let root = tree().start();
     Gate::all().await;
     let start = nanos(begin);
+    // The last ones have started, and their supervisors have yet to hear of it.
+    tokio::time::sleep(Duration::from_millis(100)).await;
 
     let begin = Instant::now();
     let node = root.send(Tree).await.map_err(|_| "it did not answer")?;
