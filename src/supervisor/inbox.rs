@@ -64,7 +64,7 @@ impl Shell {
         }
     }
 
-    /// Serves notices as they come, and the timer.
+    /// Serves notices as they come.
     fn poll_inbox(
         &mut self,
         ctx: &mut Context<Supervisor>,
@@ -72,10 +72,6 @@ impl Shell {
     ) -> Poll<()> {
         for _ in 0..SLICE {
             let Poll::Ready(Some(notice)) = self.inbox.poll_recv(task) else {
-                if self.poll_timer(task) {
-                    self.tick(ctx);
-                    continue;
-                }
                 return Poll::Pending;
             };
             let slice_is_full = matches!(notice, Notice::Tick);
@@ -83,10 +79,6 @@ impl Shell {
             if slice_is_full {
                 break;
             }
-        }
-        if self.poll_timer(task) {
-            // In the inbox may be the answers that a deadline was for.
-            self.send_tick();
         }
         task.waker().wake_by_ref();
         Poll::Pending

@@ -1,15 +1,15 @@
 //! The shell: it turns what happens into inputs of the machine, and has its actions [carried out](super::deeds).
 
-use std::{collections::HashMap, mem, pin::Pin, sync::Arc, task};
+use std::{collections::HashMap, mem, sync::Arc};
 
-use actix::Context;
+use actix::{ActorContext, ActorState, AsyncContext, Context, SpawnHandle};
 use log::Level;
 use tokio::{
     sync::{
         mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
         oneshot,
     },
-    time::{Sleep, sleep_until},
+    time::Instant,
 };
 
 #[cfg(feature = "metrics")]
@@ -51,8 +51,7 @@ pub(super) struct Shell {
     pub(super) outbox: UnboundedSender<Notice>,
     /// A `Tick` is on its way through the inbox.
     pub(super) ticking: bool,
-    /// Polled by the inbox.
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Option<(Instant, SpawnHandle)>,
     pub(super) waiting: HashMap<(u64, Wait), Vec<oneshot::Sender<Answer>>>,
     actions: Vec<Action>,
     /// Sent when all actions have been carried out, so that they are true (I4).
@@ -239,7 +238,7 @@ impl Shell {
         self.tell_standing(ctx);
         #[cfg(all(feature = "systemd", unix))]
         self.tell_condition();
-        self.set_timer();
+        self.set_timer(ctx);
     }
 
     /// Whoever is above learns what this supervisor means for the readiness of the tree.
@@ -286,30 +285,38 @@ impl Shell {
     }
 
     /// What is there by then comes first.
-    pub(super) fn send_tick(&mut self) {
+    fn send_tick(&mut self) {
         self.ticking = true;
         let _ = self.outbox.send(Notice::Tick);
     }
 
     /// One timer, at the machine's deadline (I6). One that is due earlier is left as it is, also where nothing is waited for any more: at
-    /// that time it finds nothing to do. (To set one costs a call of the system, and every stop with a limit would need its own.)
-    fn set_timer(&mut self) {
-        let Some(deadline) = self.machine.deadline() else { return };
-        if self.ticking || self.timer.as_ref().is_some_and(|timer| timer.deadline() <= deadline) {
+    /// that time it finds nothing to do. (Else every stop with a limit would set one, and cancel it.)
+    fn set_timer(&mut self, ctx: &mut Context<Supervisor>) {
+        if ctx.state() == ActorState::Stopped {
+            // Its timer goes with it. (Actix does not get over a future that is cancelled in a terminated context.)
             return;
         }
-        if deadline <= now() {
+        let Some(deadline) = self.machine.deadline() else { return };
+        if self.ticking || self.timer.is_some_and(|(at, _)| at <= deadline) {
+            return;
+        }
+        let wait = deadline.saturating_duration_since(now());
+        if wait.is_zero() {
             return self.send_tick();
         }
-        self.timer = Some(Box::pin(sleep_until(deadline)));
-    }
-
-    /// Whether the timer has come. It is set anew when that was served.
-    pub(super) fn poll_timer(&mut self, task: &mut task::Context<'_>) -> bool {
-        let is_due = self.timer.as_mut().is_some_and(|timer| timer.as_mut().poll(task).is_ready());
-        if is_due {
-            self.timer = None;
+        if let Some((_, timer)) = self.timer.take() {
+            ctx.cancel_future(timer);
         }
-        is_due
+        let timer = ctx.run_later(wait, |supervisor, ctx| {
+            let shell = supervisor.running(ctx);
+            shell.timer = None;
+            match shell.inbox.is_empty() {
+                true => shell.tick(ctx),
+                // In it may be the answers that a deadline was for.
+                false => shell.send_tick(),
+            }
+        });
+        self.timer = Some((deadline, timer));
     }
 }
