@@ -29,7 +29,7 @@ use tokio::time::Instant;
 use super::{
     context::{Entered, InHand, Scope},
     crew::{Member, Seat},
-    kept::{AnyKept, Kept},
+    kept::{AnyKept, Kept, Manners},
     link::{Link, Running, Whereabouts},
     panics,
     pump::{Presence, Pump},
@@ -68,7 +68,8 @@ pub(super) struct Incarnation<A: Actor<Context = Context<A>>> {
     pub(super) link: Link,
     /// Not on its supervisor's thread.
     pub(super) elsewhere: bool,
-    pub(super) in_flight: Option<u32>,
+    /// How many messages it may have in hand.
+    pub(super) in_flight: AtomicU32,
     /// It takes no more messages, and nobody waits for its end: its thread was given up. Set under the mailbox's lock (I1).
     pub(super) fenced: AtomicBool,
     /// Its supervisor wants to know whether its thread is free.
@@ -86,6 +87,8 @@ pub(super) struct Incarnation<A: Actor<Context = Context<A>>> {
     waker: Mutex<Option<Waker>>,
     /// How it is to end, in the actor's own words.
     conclusion: Mutex<Option<Box<Outcome>>>,
+    /// It has said so. Most do not, and then nobody has to lock anything.
+    has_concluded: AtomicBool,
     /// It has failed in its own words, and runs no more.
     pub(super) broken: AtomicBool,
     /// It stops when what was set apart in its mailbox has been handled.
@@ -102,12 +105,11 @@ pub(super) struct Incarnation<A: Actor<Context = Context<A>>> {
 
 impl<A: Actor<Context = Context<A>>> Incarnation<A> {
     pub(super) fn new(kept: Arc<Kept<A>>, link: Link, elsewhere: bool) -> Arc<Self> {
-        let in_flight = kept.manners().in_flight;
         Arc::new(Self {
             kept,
             link,
             elsewhere,
-            in_flight,
+            in_flight: AtomicU32::new(u32::MAX),
             fenced: AtomicBool::new(false),
             is_asked: AtomicBool::new(elsewhere),
             began: OnceLock::new(),
@@ -116,6 +118,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
             request: AtomicU8::new(NOTHING),
             waker: Mutex::new(None),
             conclusion: Mutex::new(None),
+            has_concluded: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
@@ -131,7 +134,8 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
             let _ = self.began.set((thread::current().id(), Turns::of_this_thread()));
         }
         let mut ctx = Context::new();
-        if let Some(intake) = &*self.kept.intake() {
+        if let Some(intake) = &mut *self.kept.intake() {
+            intake.stop_rejecting();
             *ctx.parts() = ContextParts::new(intake.receiver.sender_producer());
         }
         // A supervisor says itself when it is ready.
@@ -164,7 +168,10 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         let mut scope = Some(Arc::clone(self) as Arc<dyn Scope>);
         let _entered = Entered::new(&mut scope);
         let _inside = self.link.span.enter();
-        let actor = self.while_busy(|| self.kept.make(ctx))?;
+        let treated = |manners: Manners| {
+            self.in_flight.store(manners.in_flight.unwrap_or(u32::MAX), Ordering::Relaxed);
+        };
+        let actor = self.while_busy(|| self.kept.make(ctx, treated))?;
         match self.take_conclusion() {
             Some(failed @ (Outcome::Failed(_) | Outcome::TerminateTree(_))) => {
                 panics::discard(actor);
@@ -179,6 +186,9 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
     }
 
     fn take_conclusion(&self) -> Option<Outcome> {
+        if !self.has_concluded.load(Ordering::Acquire) {
+            return None;
+        }
         self.conclusion
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -322,6 +332,7 @@ impl<A: Actor<Context = Context<A>>> Scope for Incarnation<A> {
             Some(Outcome::Failed(_) | Outcome::TerminateTree(_)) => {}
             Some(Outcome::Finished | Outcome::Stopped) | None => {
                 *conclusion = Some(Box::new(outcome));
+                self.has_concluded.store(true, Ordering::Release);
             }
         }
     }

@@ -186,12 +186,17 @@ impl<A: Actor<Context = Context<A>>> Kept<A> {
         self.recipe().manners
     }
 
-    /// Makes an actor. Without a factory there is an outcome at once.
-    pub(super) fn make(&self, ctx: &mut Context<A>) -> Result<A, Outcome> {
-        let (factory, edition) = {
+    /// Makes an actor, and tells first how it is to be treated. Without a factory there is an outcome at once.
+    pub(super) fn make(
+        &self,
+        ctx: &mut Context<A>,
+        treated: impl FnOnce(Manners),
+    ) -> Result<A, Outcome> {
+        let (factory, edition, manners) = {
             let mut recipe = self.recipe();
-            (recipe.factory.take(), recipe.edition)
+            (recipe.factory.take(), recipe.edition, recipe.manners)
         };
+        treated(manners);
         let Some(mut factory) = factory else {
             // Nothing is started of a child that has ended.
             let closed = self.recipe().closed;
@@ -247,7 +252,6 @@ impl<A: Actor<Context = Context<A>>> Kept<A> {
         {
             mailbox.crew.one_is_up();
         }
-        self.accept();
     }
 
     /// Returns whether there is nobody to take messages now.
@@ -289,6 +293,8 @@ impl<A: Actor<Context = Context<A>>> AnyKept for Kept<A> {
 
     fn start_elsewhere(self: Arc<Self>, link: Link) -> (Arc<dyn Handle>, Job) {
         self.up();
+        // Its thread may take a while to begin with it.
+        self.accept();
         let incarnation = Incarnation::new(self, link, true);
         let launch = Launch::of(Arc::clone(&incarnation));
         (incarnation, Box::new(move || launch.run()))

@@ -146,7 +146,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
 
     /// Whether nothing keeps it from the next message: no stop that waits for its end, no limit to what it has in hand.
     fn takes_all(&self) -> bool {
-        self.in_flight.is_none()
+        self.in_flight.load(Ordering::Relaxed) == u32::MAX
             && !self.fenced.load(Ordering::Relaxed)
             && !self.draining.load(Ordering::Relaxed)
             && !self.is_leaving.load(Ordering::Relaxed)
@@ -176,7 +176,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
     }
 
     fn has_enough(&self) -> bool {
-        self.in_flight.is_some_and(|limit| self.in_hand.load(Ordering::Acquire) >= limit)
+        self.in_hand.load(Ordering::Acquire) >= self.in_flight.load(Ordering::Relaxed)
     }
 
     /// Takes a message out of the mailbox of a pool.
