@@ -5,7 +5,10 @@ use std::panic::set_hook;
 use actix::prelude::*;
 use actix_supervisor::{Add, ChildSpec, Placement, Spec, Stop, Supervisor};
 
-use crate::sum::{Number, Sum};
+use crate::{
+    sum::{Number, Sum},
+    watch::Watch,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Work {
@@ -13,6 +16,10 @@ pub(crate) enum Work {
     Message,
     /// Through the way of a child on another thread, which here is this one.
     MessageElsewhere,
+    /// A message too, but the mailbox is empty after each hundred: with thousands in it, most of what differs is how the heap is
+    /// tidied up.
+    Batched,
+    BatchedElsewhere,
     PlainRequest,
     Request,
     TaskAfterStop,
@@ -24,10 +31,12 @@ pub(crate) enum Work {
     Child,
 }
 
-const ALL: [Work; 11] = [
+const ALL: [Work; 13] = [
     Work::PlainMessage,
     Work::Message,
     Work::MessageElsewhere,
+    Work::Batched,
+    Work::BatchedElsewhere,
     Work::PlainRequest,
     Work::Request,
     Work::TaskAfterStop,
@@ -37,6 +46,9 @@ const ALL: [Work; 11] = [
     Work::PlainActor,
     Work::Child,
 ];
+
+/// So many messages are in the mailbox at a time.
+const BATCH: u64 = 100;
 
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -59,6 +71,8 @@ impl Work {
             Self::PlainMessage => "plain-message",
             Self::Message => "message",
             Self::MessageElsewhere => "message-elsewhere",
+            Self::Batched => "batched",
+            Self::BatchedElsewhere => "batched-elsewhere",
             Self::PlainRequest => "plain-request",
             Self::Request => "request",
             Self::TaskAfterStop => "task-after-stop",
@@ -81,34 +95,41 @@ impl Work {
         }
     }
 
-    pub(crate) fn run(self, rounds: u64) {
+    pub(crate) fn run(self, rounds: u64, watch: Watch) {
         set_hook(Box::new(|_| {}));
+        watch.begin();
         System::new().block_on(async move {
             match self {
                 Self::PlainMessage => messages(&Sum(0).start(), rounds).await,
-                Self::Message => messages(&supervised(Placement::Inline), rounds).await,
+                Self::Message => messages(&supervised(Placement::Inline, watch), rounds).await,
                 Self::MessageElsewhere => {
                     let here = Placement::Arbiter(Arbiter::current());
-                    messages(&supervised(here), rounds).await;
+                    messages(&supervised(here, watch), rounds).await;
+                }
+                Self::Batched => batches(&supervised(Placement::Inline, watch), rounds).await,
+                Self::BatchedElsewhere => {
+                    let here = Placement::Arbiter(Arbiter::current());
+                    batches(&supervised(here, watch), rounds).await;
                 }
                 Self::PlainRequest => requests(&Sum(0).start(), rounds).await,
-                Self::Request => requests(&supervised(Placement::Inline), rounds).await,
+                Self::Request => requests(&supervised(Placement::Inline, watch), rounds).await,
                 Self::TaskAfterStop => respawn(rounds, false).await,
                 Self::TaskAfterPanic => respawn(rounds, true).await,
-                Self::RestartAfterStop => restart(rounds, false).await,
-                Self::RestartAfterPanic => restart(rounds, true).await,
+                Self::RestartAfterStop => restart(rounds, false, watch).await,
+                Self::RestartAfterPanic => restart(rounds, true, watch).await,
                 Self::PlainActor => plain_actors(rounds).await,
-                Self::Child => children(rounds).await,
+                Self::Child => children(rounds, watch).await,
             }
         });
     }
 }
 
-fn supervised(placement: Placement) -> Addr<Sum> {
+fn supervised(placement: Placement, watch: Watch) -> Addr<Sum> {
     let spec = ChildSpec::actor("sum", |_ctx| Sum(0)).placement(placement);
     let addr = spec.addr();
     let settings = Spec::default().failure_threshold(f64::MAX);
-    Supervisor::with_spec("root", settings).expect("a sensible spec").child(spec).start();
+    let root = Supervisor::with_spec("root", settings).expect("a sensible spec");
+    watch.look_at(root.child(spec).start());
     addr
 }
 
@@ -119,14 +140,20 @@ async fn messages(to: &Addr<Sum>, rounds: u64) {
     to.send(Number(rounds)).await.expect("it runs");
 }
 
+async fn batches(to: &Addr<Sum>, rounds: u64) {
+    for _ in 0..rounds / BATCH {
+        messages(to, BATCH).await;
+    }
+}
+
 async fn requests(to: &Addr<Sum>, rounds: u64) {
     for number in 0..rounds {
         to.send(Number(number)).await.expect("it runs");
     }
 }
 
-async fn restart(rounds: u64, by_panic: bool) {
-    let to = supervised(Placement::Inline);
+async fn restart(rounds: u64, by_panic: bool, watch: Watch) {
+    let to = supervised(Placement::Inline, watch);
     for _ in 1..rounds {
         to.do_send(End { by_panic });
     }
@@ -147,8 +174,9 @@ async fn plain_actors(rounds: u64) {
     tokio::task::yield_now().await;
 }
 
-async fn children(rounds: u64) {
+async fn children(rounds: u64, watch: Watch) {
     let root = Supervisor::new("root").start();
+    watch.look_at(root.clone());
     for _ in 0..rounds {
         let spec = ChildSpec::actor("sum", |_ctx| Sum(0));
         root.send(Add(spec)).await.expect("it runs").expect("a sensible spec");
