@@ -12,9 +12,9 @@ impl World {
     pub fn exited(&mut self, name: Name, exit: Exit) {
         let kid = self.kid(name);
         let (parent, at) = (kid.parent, kid.at);
+        let is_late = std::mem::take(&mut kid.is_late);
         self.is_ambiguous |= self.is_a_race_of_threads(name);
-        let kid = self.kid(name);
-        if std::mem::take(&mut kid.is_late) {
+        if is_late {
             self.tell(parent, Some(name), "StopTimeout");
         }
         match at {
@@ -35,19 +35,12 @@ impl World {
         let (parent, how) = (kid.parent, format!("{exit:?} {:?} {:?}", kid.at, kid.what));
         let boss = self.boss(parent);
         boss.ends.retain(|(at, ..)| *at == now);
-        let has_threads = self.has_threads(name);
-        let others =
-            self.bosses[&parent].ends.iter().filter(|(at, other, _)| *at == now && *other != name);
-        let are_threads = has_threads
-            || others
-                .clone()
-                .any(|(_, other, _)| self.kids.contains_key(other) && self.has_threads(*other));
-        let are_threads = are_threads && others.count() > 0;
-        let boss = self.boss(parent);
-        let is_unlike = |(_, other, end): &(u64, Name, String)| *other != name && *end != how;
-        let is_ambiguous = boss.ends.iter().any(is_unlike);
-        boss.ends.push((now, name, how));
-        self.is_ambiguous |= is_ambiguous || are_threads;
+        boss.ends.push((now, name, how.clone()));
+        let ends = self.bosses[&parent].ends.iter().filter(|(_, other, _)| *other != name);
+        let involves_threads = |other: Name| self.has_threads(name) || self.has_threads(other);
+        let is_ambiguous =
+            ends.into_iter().any(|(_, other, end)| *end != how || involves_threads(*other));
+        self.is_ambiguous |= is_ambiguous;
     }
 
     /// "A failure of a child that has been removed, or is being stopped on request, counts for nothing."

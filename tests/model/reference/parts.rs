@@ -154,5 +154,5 @@ pub enum Happening {
     Due(Name, Millis),
     PauseEnds(Name, Millis),
     AskerGivesUp(Name, Asker),
-    Handle(Name, Asker, Step),
+    Handle(Name, Asker, Box<Step>),
 }

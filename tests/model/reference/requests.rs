@@ -48,7 +48,7 @@ impl World {
                 boss.mailbox.push_back((asker, step));
                 self.reject_where_down();
             }
-            Some(_) => self.soon(Happening::Handle(to, asker, step)),
+            Some(_) => self.soon(Happening::Handle(to, asker, Box::new(step))),
         }
     }
 

@@ -10,11 +10,17 @@ impl World {
         self.kids.get(&name).is_some_and(|kid| matches!(kid.what, What::Blocking(_)))
     }
 
-    /// Whether it is on a thread, or something below it is.
+    pub fn note_thread(&mut self, name: Name) {
+        let mut above = Some(name);
+        while let Some(name) = above {
+            self.threads.insert(name);
+            above = self.parents.get(&name).copied();
+        }
+    }
+
+    /// Whether it is on a thread, or something below it is or was.
     pub fn has_threads(&self, name: Name) -> bool {
-        let boss = self.bosses.get(&name);
-        let mut below = boss.into_iter().flat_map(|boss| &boss.children);
-        self.is_on_a_thread(name) || below.any(|&child| self.has_threads(child))
+        self.threads.contains(&name)
     }
 
     /// Whether others have ended, or are about to, at the instant at which this one ends, and there are threads among them.

@@ -144,7 +144,7 @@ impl World {
                 }
             }
             AskerGivesUp(name, asker) => self.asker_gives_up(name, &asker),
-            Handle(name, asker, step) => self.handle(name, asker, step),
+            Handle(name, asker, step) => self.handle(name, asker, *step),
             Begin(..) | Turn(..) | Ask(..) | Kill(..) | Later(..) | WaitOver(..)
             | StopsAfterAll(..) | Ready(..) | Exited(..) | StartLimit(..) | StopLimit(..) => {}
         }

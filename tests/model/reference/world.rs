@@ -1,6 +1,6 @@
 //! Everything that there is, and how it starts.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use actix_supervisor::{Shutdown, Strategy};
 
@@ -22,6 +22,8 @@ pub struct World {
     pub alarms: Vec<(Millis, Happening)>,
     /// Whose each child is or was.
     pub parents: BTreeMap<Name, Name>,
+    /// Who is on a thread, and all above it.
+    pub threads: BTreeSet<Name>,
     /// Messages to children that no supervisor has yet, and requests to supervisors.
     pub limbo: BTreeMap<Name, Mailbox>,
     pub limbo_requests: BTreeMap<Name, VecDeque<(Asker, Step)>>,
@@ -96,6 +98,9 @@ impl World {
         };
         self.parents.insert(child.name, parent);
         self.kids.insert(child.name, kid);
+        if let What::Blocking(_) = child.what {
+            self.note_thread(child.name);
+        }
         if let What::Supervisor(settings, children) = &child.what {
             self.declare_supervisor(child.name, settings, children);
         }
@@ -131,7 +136,7 @@ impl World {
         }
         self.go_on(name);
         while let Some((asker, step)) = self.boss(name).mailbox.pop_front() {
-            self.soon(Happening::Handle(name, asker, step));
+            self.soon(Happening::Handle(name, asker, Box::new(step)));
         }
     }
 
