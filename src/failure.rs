@@ -242,6 +242,11 @@ impl Outcome {
         }
     }
 
+    /// In two words: a supervisor's inbox has a place for each of many of them.
+    pub(crate) fn in_brief(self) -> (ExitClass, Option<Arc<Failure>>) {
+        (self.class(), self.into_failure().map(Arc::new))
+    }
+
     pub(crate) fn into_failure(self) -> Option<Failure> {
         match self {
             Self::Stopped | Self::Finished => None,

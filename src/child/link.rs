@@ -14,10 +14,11 @@ use tokio::sync::{Mutex, OwnedMutexGuard, mpsc::UnboundedSender, oneshot};
 
 use crate::{
     bus::Bus,
-    failure::Outcome,
+    failure::{Failure, Outcome},
     health::Trouble,
     info::Branch,
     machine::{Longest, Standing},
+    policy::ExitClass,
     record::Span,
     token::ChildToken,
 };
@@ -28,7 +29,7 @@ pub(crate) enum Notice {
     /// An incarnation is ready.
     Ready { child: u64, life: u64 },
     /// An incarnation has ended, and has been dropped.
-    Exited { child: u64, life: u64, outcome: Outcome },
+    Exited { child: u64, life: u64, exit: ExitClass, failure: Option<Arc<Failure>> },
     /// An incarnation has answered a probe.
     Alive { child: u64, life: u64 },
     /// An incarnation was given up with its thread: it is as good as ended.
@@ -72,7 +73,8 @@ impl Link {
     }
 
     pub(super) fn exited(&self, outcome: Outcome) {
-        self.tell(|child, life| Notice::Exited { child, life, outcome });
+        let (exit, failure) = outcome.in_brief();
+        self.tell(|child, life| Notice::Exited { child, life, exit, failure });
     }
 
     pub(super) fn alive(&self) {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::host::{Host, Place};
 use crate::{
     child::{Handle, StillMaking, TakenOn, Whereabouts},
-    failure::{Failure, Outcome},
+    failure::Failure,
     placement::Placement,
     policy::ExitClass,
 };
@@ -39,15 +39,15 @@ impl Entry {
     }
 
     /// What its end means for a restart, by where that would be.
-    pub(super) fn class_of(&self, outcome: &Outcome) -> ExitClass {
-        match (outcome, &self.child.placement) {
-            (Outcome::Failed(Failure::ArbiterStopped), Placement::Arbiter(_)) => {
+    pub(super) fn class_of(&self, exit: ExitClass, failure: Option<&Failure>) -> ExitClass {
+        match (exit, failure, &self.child.placement) {
+            (ExitClass::Failed, Some(Failure::ArbiterStopped), Placement::Arbiter(_)) => {
                 ExitClass::Stranded
             }
-            (Outcome::Failed(Failure::Error(error)), _) if error.is::<StillMaking>() => {
+            (ExitClass::Failed, Some(Failure::Error(error)), _) if error.is::<StillMaking>() => {
                 ExitClass::Hindered
             }
-            _ => outcome.class(),
+            _ => exit,
         }
     }
 

@@ -22,7 +22,7 @@ use crate::{
         Notice,
         panics::{self, Guarded},
     },
-    failure::{Failure, Outcome},
+    failure::Failure,
     machine::Input,
     placement::Placement,
     policy::ExitClass,
@@ -87,15 +87,11 @@ impl Shell {
     fn notice(&mut self, notice: Notice, ctx: &mut Context<Supervisor>) {
         match notice {
             Notice::Ready { child, life } => self.input(Input::Ready { child, life }, ctx),
-            Notice::Exited { child, life, outcome } => {
+            Notice::Exited { child, life, exit, failure } => {
                 self.note_return(child, life);
                 match self.remains_of(child, life) {
-                    None => {
-                        let entry = self.children.get(child);
-                        let exit = entry.map_or(outcome.class(), |entry| entry.class_of(&outcome));
-                        self.exited(child, life, outcome, exit, ctx);
-                    }
-                    Some(remains) => self.tell_after(remains, child, life, outcome),
+                    None => self.exited(child, life, exit, failure, ctx),
+                    Some(remains) => self.tell_after(remains, child, life, exit, failure),
                 }
             }
             Notice::Alive { child, life } => self.input(Input::Alive { child, life }, ctx),
@@ -105,7 +101,7 @@ impl Shell {
                     true => ExitClass::Stranded,
                     false => ExitClass::Failed,
                 };
-                self.exited(child, life, Outcome::Failed(Failure::Killed), exit, ctx);
+                self.exited(child, life, exit, Some(Arc::new(Failure::Killed)), ctx);
             }
             Notice::Stranded { child, life } => self.input(Input::Move { child, life }, ctx),
             Notice::Joined => {
@@ -152,11 +148,19 @@ impl Shell {
         Arc::clone(entry.child.nested()?).remains()
     }
 
-    fn tell_after(&self, remains: BoxFuture<'static, ()>, child: u64, life: u64, outcome: Outcome) {
-        let (outbox, outcome) = (self.outbox.clone(), Guarded::new(outcome));
+    fn tell_after(
+        &self,
+        remains: BoxFuture<'static, ()>,
+        child: u64,
+        life: u64,
+        exit: ExitClass,
+        failure: Option<Arc<Failure>>,
+    ) {
+        let (outbox, failure) = (self.outbox.clone(), Guarded::new(failure));
         actix_rt::spawn(async move {
             remains.await;
-            let _ = outbox.send(Notice::Exited { child, life, outcome: outcome.into_inner() });
+            let failure = failure.into_inner();
+            let _ = outbox.send(Notice::Exited { child, life, exit, failure });
         });
     }
 
@@ -164,23 +168,24 @@ impl Shell {
         &mut self,
         child: u64,
         life: u64,
-        outcome: Outcome,
         exit: ExitClass,
+        failure: Option<Arc<Failure>>,
         ctx: &mut Context<Supervisor>,
     ) {
         let Some(entry) = self.children.get_mut(child).filter(|entry| entry.is_in(life)) else {
             // Of an earlier life (I3).
-            return panics::discard(outcome);
+            return panics::discard(failure);
         };
-        if let Outcome::Failed(Failure::Panic(panic)) = &outcome {
+        if let Some(Failure::Panic(panic)) = failure.as_deref() {
             abort_on(self.blueprint.spec.on_panic, &entry.child.name, panic);
         }
+        let exit = entry.class_of(exit, failure.as_deref());
         entry.handle = None;
         if !matches!(entry.child.placement, Placement::Dedicated) {
             // Who is down keeps no place on a thread that is shared.
             entry.place = None;
         }
-        panics::discard(mem::replace(&mut entry.ended_with, outcome.into_failure().map(Arc::new)));
+        panics::discard(mem::replace(&mut entry.ended_with, failure));
         if let Some(nested) = entry.child.nested() {
             remember(&mut self.left_behind, nested.left_behind(), &entry.child.name);
         }

@@ -139,8 +139,8 @@ impl Shell {
                 }
             }
             Err(error) => {
-                let outcome = Outcome::Failed(Failure::error(error));
-                let _ = self.outbox.send(Notice::Exited { child: id, life, outcome });
+                let (exit, failure) = Outcome::Failed(Failure::error(error)).in_brief();
+                let _ = self.outbox.send(Notice::Exited { child: id, life, exit, failure });
                 // What it says comes too late.
                 drop(job);
             }
