@@ -180,6 +180,11 @@ impl Child {
         }
     }
 
+    /// Whether all that a stop has to do about it is to ask it.
+    pub(super) fn is_up_and_known(&self) -> bool {
+        !self.on_trial && matches!(self.state, State::Starting { .. } | State::Running)
+    }
+
     /// Whether the tree is not ready without it.
     pub(super) fn is_essential(&self) -> bool {
         let counts = !self.on_trial && self.shown().is_some();
@@ -226,6 +231,7 @@ impl Child {
             significant: self.terms.significant && active && !self.on_trial,
             essential: self.is_essential(),
             missing: self.is_missing(),
+            up_and_known: self.is_up_and_known(),
         }
     }
 }
@@ -243,6 +249,8 @@ pub(super) struct Footprint {
     pub(super) essential: bool,
     /// It is essential, and not ready.
     pub(super) missing: bool,
+    /// A stop need only ask it.
+    pub(super) up_and_known: bool,
 }
 
 /// What a child waits for: times, and a place in the queue; or that it is not waited for.

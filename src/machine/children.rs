@@ -28,6 +28,7 @@ pub(crate) struct Children {
     left_behind: BTreeSet<u64>,
     essential: usize,
     missing: usize,
+    others: usize,
     next_order: u64,
 }
 
@@ -226,6 +227,11 @@ impl Children {
         self.missing
     }
 
+    /// About how many a stop has to do more than to ask them.
+    pub(crate) fn others(&self) -> usize {
+        self.others
+    }
+
     fn next_order(&mut self) -> u64 {
         self.next_order += 1;
         self.next_order
@@ -277,6 +283,9 @@ impl Children {
         }
         if child.missing {
             self.missing = self.missing.wrapping_add_signed(by.into());
+        }
+        if !child.up_and_known {
+            self.others = self.others.wrapping_add_signed(by.into());
         }
         let Some(shown) = child.shown else { return };
         let by_state = self.counts.state_mut(shown);

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::{
     Action, Machine, Phase, SLICE, Settled, StopCause, Wait, after,
-    child::{Child, State, Then},
+    child::{State, Then},
 };
 use crate::policy::{Shutdown, ShutdownOrder};
 
@@ -188,10 +188,10 @@ impl Machine {
 
     /// Forgets who has no incarnation, and tells who waits for one that there will be none.
     fn leave_only_what_is_up(&mut self, out: &mut Vec<Action>) {
-        let is_up_and_known = |child: &Child| {
-            !child.on_trial && matches!(child.state, State::Starting { .. } | State::Running)
-        };
-        let others = self.children.iter().filter(|(_, child)| !is_up_and_known(child));
+        if self.children.others() == 0 {
+            return; // As a rule, and to look through a million takes its time.
+        }
+        let others = self.children.iter().filter(|(_, child)| !child.is_up_and_known());
         let others: Vec<u64> = others.map(|(id, _)| id).collect();
         for child in others {
             let Some(known) = self.children.get(child) else { continue };
