@@ -25,10 +25,10 @@ use self::{watch::Watch, work::Work};
 const BOUNDS: [(Work, Work, f64); 6] = [
     (Work::Message, Work::PlainMessage, 1.12),
     (Work::Request, Work::PlainRequest, 1.31),
-    (Work::MessageElsewhere, Work::PlainMessage, 1.30),
-    (Work::RestartAfterStop, Work::TaskAfterStop, 4.55),
+    (Work::MessageElsewhere, Work::PlainMessage, 1.26),
+    (Work::RestartAfterStop, Work::TaskAfterStop, 4.38),
     (Work::RestartAfterPanic, Work::TaskAfterPanic, 1.96),
-    (Work::Child, Work::PlainActor, 7.15),
+    (Work::Child, Work::PlainActor, 6.12),
 ];
 
 /// So many of these are about messages.
