@@ -18,6 +18,7 @@ mod failing;
 mod giving_up;
 mod groups;
 mod health;
+mod in_hand;
 mod left_behind;
 mod mailboxes;
 mod nesting;
