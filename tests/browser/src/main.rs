@@ -95,6 +95,10 @@ fn crash(browser: &Browser) {
 fn child(browser: &Browser) {
     let site = Site::open(|| site::shop(NAMES));
     open(browser, &site);
+    browser.until(&format!("{}.textContent.includes('running')", row("store")));
+    browser.run(&format!("{}.querySelector('.label').click()", row("store")));
+    browser.until("document.querySelector('#child h2')?.textContent === 'store'");
+    assert!(browser.text("#child").contains("the tree is not ready without it"), "it is essential");
     site.crash(1, "no more paper");
     browser.until(&format!("{}.textContent.includes('1 ↻')", row("worker-2")));
     browser.run(&format!("{}.querySelector('.label').click()", row("worker-2")));

@@ -58,7 +58,7 @@ pub(crate) fn shop(names: [&'static str; 4]) -> (Supervisor, Vec<Addr<Worker>>) 
     }
     let mail = Supervisor::new("mail").child(quiet("outbox")).child(quiet("smtp"));
     let root = Supervisor::new("shop")
-        .child(quiet("store"))
+        .child(quiet("store").essential(true))
         .child(quiet("search index"))
         .child(ChildSpec::supervisor(workers))
         .child(ChildSpec::supervisor(mail))
