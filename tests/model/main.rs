@@ -112,5 +112,7 @@ fn real_trees_do_what_the_reference_says() {
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
     let whole = whole.into_inner();
     let _ = writeln!(io::stdout(), "{whole} of {count} programs were compared to their end");
-    assert!(whole > count / 2, "only {whole} of {count} programs could be compared to their end");
+    // Of a few, all may be such that the contract does not say what is first.
+    let is_enough = count < PROGRAMS || whole > count / 2;
+    assert!(is_enough, "only {whole} of {count} programs could be compared to their end");
 }
