@@ -21,12 +21,13 @@ use futures::{FutureExt, Stream};
 use tokio::task::spawn_local;
 
 use super::ours::{
-    Fate, Idle, Number, Report, Worker,
-    lives::{Mayfly, in_turn},
+    Fate, Idle, Report, Worker,
+    lives::{Mayfly, fatal_to_next, in_turn},
+    storm::all_back,
 };
 use crate::{
     jobs::Job,
-    meter::{Gate, Memory, Outcome, latencies, nanos, rate},
+    meter::{Gate, Memory, Outcome, nanos, rate},
 };
 
 pub(crate) fn run(job: Job, n: usize) -> Outcome {
@@ -34,7 +35,7 @@ pub(crate) fn run(job: Job, n: usize) -> Outcome {
         match job {
             Job::RestartStop => restarts(n, Fate::Stop).await,
             Job::RestartPanic => restarts(n, Fate::Panic).await,
-            Job::Answer => answers(n).await,
+            Job::Answer => fatal_to_next(n, &keep(Worker::default)).await,
             Job::Messages => in_turn(n, &keep(Worker::default), &Worker::default().start()).await,
             Job::Idle(_) => idle(n).await,
             Job::StormStop => storm(n, Fate::Stop).await,
@@ -110,18 +111,6 @@ async fn restarts(n: usize, fate: Fate) -> Outcome {
     Ok(vec![("restarts", rate(n, begin))])
 }
 
-async fn answers(n: usize) -> Outcome {
-    let worker = keep(Worker::default);
-    let mut times = Vec::with_capacity(n);
-    for _ in 0..n {
-        let begin = Instant::now();
-        worker.do_send(Fate::Panic);
-        worker.send(Number(1)).await.map_err(|_| "it did not answer")?;
-        times.push(nanos(begin));
-    }
-    latencies(&times)
-}
-
 async fn idle(n: usize) -> Outcome {
     let (before, begin) = (Memory::now(), Instant::now());
     Gate::expect(n);
@@ -135,19 +124,8 @@ async fn idle(n: usize) -> Outcome {
 
 async fn storm(n: usize, fate: Fate) -> Outcome {
     let workers: Vec<_> = (0..n).map(|_| keep(Worker::default)).collect();
-    report(&workers, None).await;
-    let begin = Instant::now();
-    report(&workers, Some(fate)).await;
-    Ok(vec![("back", nanos(begin))])
-}
-
-async fn report(workers: &[Addr<Worker>], fate: Option<Fate>) {
-    Gate::expect(workers.len());
-    for worker in workers {
-        if let Some(fate) = fate {
-            worker.do_send(fate);
-        }
-        worker.do_send(Report);
-    }
+    Gate::expect(n);
+    workers.iter().for_each(|worker| worker.do_send(Report));
     Gate::all().await;
+    Ok(vec![("back", all_back(&workers, fate).await)])
 }

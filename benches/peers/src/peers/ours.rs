@@ -2,7 +2,7 @@
 
 pub(crate) mod lives;
 mod many;
-mod storm;
+pub(crate) mod storm;
 mod tree;
 
 use actix::prelude::*;

@@ -52,6 +52,11 @@ pub(super) async fn answers(n: usize) -> Outcome {
     let spec = ChildSpec::actor("worker", |_ctx| Worker::default());
     let worker = spec.addr();
     supervisor("root", tireless()).child(spec).start();
+    fatal_to_next(n, &worker).await
+}
+
+/// From a message that makes it panic to the answer of its next incarnation.
+pub(crate) async fn fatal_to_next(n: usize, worker: &Addr<Worker>) -> Outcome {
     let mut times = Vec::with_capacity(n);
     for _ in 0..n {
         let begin = Instant::now();

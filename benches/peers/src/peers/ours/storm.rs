@@ -20,14 +20,7 @@ pub(super) async fn storm(n: usize, fate: Fate) -> Outcome {
     let workers = workers(&root, n, None).await?;
 
     // Once for the time that it takes,
-    Gate::expect(n);
-    let begin = Instant::now();
-    for worker in &workers {
-        worker.do_send(fate);
-        worker.do_send(Report);
-    }
-    Gate::all().await;
-    let back = nanos(begin);
+    let back = all_back(&workers, fate).await;
 
     // and once watched.
     let other = supervisor("other", tireless());
@@ -37,10 +30,7 @@ pub(super) async fn storm(n: usize, fate: Fate) -> Outcome {
     let over = Rc::new(Cell::new(false));
     let watch = actix_rt::spawn(watch(root, other, Rc::clone(&over)));
     for slice in workers.chunks(SLICE) {
-        slice.iter().for_each(|worker| {
-            worker.do_send(fate);
-            worker.do_send(Report);
-        });
+        end_and_report(slice, fate);
         tokio::task::yield_now().await;
     }
     Gate::all().await;
@@ -55,6 +45,22 @@ pub(super) async fn storm(n: usize, fate: Fate) -> Outcome {
         ("own-status", own_status),
         ("plain-answer", plain),
     ])
+}
+
+fn end_and_report(workers: &[Addr<Worker>], fate: Fate) {
+    for worker in workers {
+        worker.do_send(fate);
+        worker.do_send(Report);
+    }
+}
+
+/// Nanoseconds until all that are told to end have reported again.
+pub(crate) async fn all_back(workers: &[Addr<Worker>], fate: Fate) -> f64 {
+    Gate::expect(workers.len());
+    let begin = Instant::now();
+    end_and_report(workers, fate);
+    Gate::all().await;
+    nanos(begin)
 }
 
 /// The slowest answers: to `Status` and `List` of the other supervisor, to `Status` of that in the storm, and of a plain actor
