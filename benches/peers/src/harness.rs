@@ -18,10 +18,6 @@ use crate::{
 /// Before the reason why there are no figures.
 pub(crate) const UNABLE: &str = "unable:";
 
-/// A process that takes longer than this is slow, and what is slow runs only so many times.
-const SLOW: Duration = Duration::from_secs(10);
-const RUNS_OF_SLOW: usize = 3;
-
 pub(crate) fn run(options: &Options) -> Results {
     let mut results = Results::default();
     let mut peers = options.peers.clone();
@@ -38,13 +34,11 @@ pub(crate) fn run(options: &Options) -> Results {
             for &peer in &peers {
                 let figures = results.entry(peer, job);
                 // What it cannot do once it cannot do later.
-                if figures.unable.is_some() || run > RUNS_OF_SLOW && figures.slow {
+                if figures.unable.is_some() {
                     continue;
                 }
                 eprintln!("{} {}: run {run} of {}", job.name(), peer.name(), options.runs);
-                let begin = Instant::now();
                 measure(options, peer, job, figures);
-                figures.slow |= begin.elapsed() > SLOW;
             }
         }
     }

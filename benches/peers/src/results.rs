@@ -12,8 +12,6 @@ pub(crate) struct Figures {
     pub(crate) by_key: Vec<(String, Vec<f64>)>,
     /// Why there are none.
     pub(crate) unable: Option<String>,
-    /// Whether it takes so long that fewer runs have to do.
-    pub(crate) slow: bool,
 }
 
 #[derive(Default)]
