@@ -192,7 +192,14 @@ struct Loaded {
 
 impl Loaded {
     fn spec(&mut self, name: &str) -> ChildSpec<Puppet> {
-        let spec = Puppet::spec(name);
+        self.load(Puppet::spec(name))
+    }
+
+    fn pool(&mut self, name: &str) -> ChildSpec<Puppet> {
+        self.load(ChildSpec::pool(name, 2, |_| Puppet::new(1)))
+    }
+
+    fn load(&mut self, spec: ChildSpec<Puppet>) -> ChildSpec<Puppet> {
         for _ in 0..self.bombs {
             let bomb = bomb();
             spec.addr().do_send(tell(move |_, _| drop(bomb)));
@@ -225,8 +232,10 @@ fn a_mailbox_that_no_child_gets_is_emptied_whatever_its_messages_do_when_they_ar
             let serve = |stop: CancellationToken| async move { stop.cancelled().await };
             let service = ChildSpec::service("service", serve);
             let service = root.send(Add(service)).await.unwrap().unwrap();
-            let refused = root.send(AddAndWait(loaded.spec("one too many"))).await.unwrap();
-            assert!(matches!(refused, Err(AddError::TooManyChildren { .. })), "{refused:?}");
+            for one_too_many in [loaded.spec("single"), loaded.pool("pool")] {
+                let refused = root.send(AddAndWait(one_too_many)).await.unwrap();
+                assert!(matches!(refused, Err(AddError::TooManyChildren { .. })), "{refused:?}");
+            }
 
             let replaced = root.send(Replace(child.token(), loaded.spec("new"))).await.unwrap();
             assert_eq!(replaced, Ok(()));
@@ -238,17 +247,22 @@ fn a_mailbox_that_no_child_gets_is_emptied_whatever_its_messages_do_when_they_ar
             assert_eq!(refused, Ok(Err(ReplaceError::Child(ChildError::WrongSupervisor))));
 
             drop(loaded.spec("nobody's"));
-            drop(Supervisor::new("never started").child(loaded.spec("declared")));
-            let full = Supervisor::with_spec("full", exact().max_children(0)).unwrap();
-            let refused = full.try_child(loaded.spec("one too many"));
-            assert!(refused.is_err_and(|error| error.field == "max_children"));
+            let declared = [loaded.spec("single"), loaded.pool("pool")];
+            drop(declared.into_iter().fold(Supervisor::new("never started"), Supervisor::child));
+            for one_too_many in [loaded.spec("single"), loaded.pool("pool")] {
+                let full = Supervisor::with_spec("full", exact().max_children(0)).unwrap();
+                let refused = full.try_child(one_too_many);
+                assert!(refused.is_err_and(|error| error.field == "max_children"));
+            }
 
             assert_eq!(child.addr().send(life()).await, Ok(1));
             let hang = tell(|puppet, _| puppet.on_stopping = Box::new(|_| Running::Continue));
             child.addr().send(hang).await.unwrap();
             let stopped = root.send(Stop);
-            let refused = root.send(Add(loaded.spec("late"))).await.unwrap();
-            assert!(matches!(refused, Err(AddError::Stopping)), "{refused:?}");
+            for late in [loaded.spec("single"), loaded.pool("pool")] {
+                let refused = root.send(Add(late)).await.unwrap();
+                assert!(matches!(refused, Err(AddError::Stopping)), "{refused:?}");
+            }
             assert!(stopped.await.unwrap().is_clean());
             let gone = root.send(Add(loaded.spec("too late"))).await;
             assert!(matches!(gone, Err(MailboxError::Closed)), "{gone:?}");

@@ -23,6 +23,7 @@ mod left_behind;
 mod mailboxes;
 mod nesting;
 mod pausing;
+mod pool_calls;
 mod pool_members;
 mod pools;
 mod puppet;

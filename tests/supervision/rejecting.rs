@@ -7,12 +7,12 @@ use std::sync::{
 
 use actix::prelude::*;
 use actix_supervisor::{
-    Add, Backoff, ChildSpec, OnLimit, Restart, Strategy, Supervisor, WhileDown,
+    Add, Backoff, ChildSpec, OnLimit, RemoveAndWait, Restart, Strategy, Supervisor, WhileDown,
 };
 
 use crate::{
     puppet::{OnDrop, Puppet, Tell, life, tell},
-    support::{exact, fragile, paused, secs, settle, start, status},
+    support::{exact, fragile, now, paused, placed, secs, settle, sleep, start, status},
 };
 
 fn boom() -> Tell {
@@ -72,6 +72,43 @@ fn a_member_of_a_group_that_is_down_for_no_time_at_all_loses_no_message_but_that
             }
         });
     }
+}
+
+#[test]
+fn a_pool_that_rejects_while_it_is_down_rejects_nothing_while_a_member_is_up() {
+    paused(async {
+        let mut made = 0;
+        let spec = ChildSpec::pool("workers", 2, move |_| {
+            made += 1;
+            Puppet::new(made)
+        });
+        let spec = placed(spec).backoff(Backoff::constant(secs(5))).while_down(WhileDown::Reject);
+        let root = start("root", exact().failure_threshold(1_000.0));
+        let child = root.send(Add(spec)).await.unwrap().unwrap();
+        let pool = child.addr();
+        settle().await;
+        for up_again in [3, 5] {
+            let waits = |_: &mut Puppet, ctx: &mut Context<Puppet>| {
+                ctx.wait(fut::wrap_future(sleep(secs(1))));
+            };
+            assert!(pool.send(boom()).await.is_err());
+            let one_is_down = now();
+            pool.do_send(tell(waits));
+            assert!(pool.send(life()).await.is_ok(), "the other one is up");
+            assert_eq!((now() - one_is_down).as_secs(), 1);
+            pool.send(boom()).await.unwrap_err();
+            let both_are_down = now();
+            assert_eq!(pool.send(life()).await, Err(MailboxError::Closed));
+            assert_eq!(now(), both_are_down);
+            sleep(secs(6)).await;
+            assert!(pool.send(life()).await.unwrap() >= up_again);
+        }
+        for _ in 0..2 {
+            pool.send(boom()).await.unwrap_err();
+        }
+        root.send(RemoveAndWait { token: child.token(), timeout: None }).await.unwrap().unwrap();
+        assert!(!pool.connected(), "nobody rejects any more");
+    });
 }
 
 #[test]
