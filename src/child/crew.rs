@@ -186,8 +186,4 @@ impl Wake for Crew {
     fn wake(self: Arc<Self>) {
         self.call_one();
     }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.call_one();
-    }
 }

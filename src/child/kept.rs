@@ -46,8 +46,8 @@ pub(crate) trait AnyKept: HasAddr {
     fn start_elsewhere(self: Arc<Self>, link: Link) -> (Arc<dyn Handle>, Job);
     /// No incarnation will start for some time. It may be told so again, when its recipe was replaced.
     fn down(self: Arc<Self>);
-    /// Whether it is a member of a pool.
-    fn is_member(&self) -> bool;
+    /// Whether it is a pool, or a member of one.
+    fn is_of_pool(&self) -> bool;
     /// An `Arc<Kept<A>>`.
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
     /// From now on, when it is asked to stop, it finishes what it has in hand, and leaves what waits to others.
@@ -319,7 +319,7 @@ impl<A: Actor<Context = Context<A>>> AnyKept for Kept<A> {
         }
     }
 
-    fn is_member(&self) -> bool {
+    fn is_of_pool(&self) -> bool {
         self.crew().is_some()
     }
 

@@ -100,12 +100,11 @@ impl<A: Actor<Context = Context<A>>> AnyKept for KeptPool<A> {
         Arc::clone(&self.supervisor).start_elsewhere(link)
     }
 
-    fn down(self: Arc<Self>) {
-        Arc::clone(&self.supervisor).down();
-    }
+    /// What becomes of messages is said by its members, and requests to its supervisor wait in any case.
+    fn down(self: Arc<Self>) {}
 
-    fn is_member(&self) -> bool {
-        false
+    fn is_of_pool(&self) -> bool {
+        true
     }
 
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {

@@ -70,13 +70,6 @@ impl TakenOn {
     }
 }
 
-impl TakenOn {
-    /// Whether it is a pool, or a member of one.
-    fn is_of_pool(&self) -> bool {
-        self.kept.is_member() || self.nested().is_some_and(|nested| nested.is_pool())
-    }
-}
-
 impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     fn check(&self, supervisor: &Spec) -> Result<(), SpecError> {
         let of = || format!("child {:?}", self.name);
@@ -218,7 +211,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// Puts this in the place of the spec by which a child was taken on.
     pub(crate) fn replace(self, old: &mut TakenOn, supervisor: &Spec) -> Result<(), ReplaceError> {
         let spec = self.checked(supervisor)?.placed()?;
-        if old.is_of_pool() {
+        if old.kept.is_of_pool() {
             panics::discard(spec);
             return Err(ReplaceError::OfPool { child: old.name.to_string() });
         }

@@ -63,6 +63,24 @@ fn with_equal_limits_at_every_level_the_report_names_the_leaf_only() {
 }
 
 #[test]
+fn two_hung_threads_of_one_supervisor_are_both_reported() {
+    real(async {
+        let [(a, mut in_a), (b, mut in_b)] = ["a", "b"].map(Stubborn::spec);
+        let spec = exact().shutdown_timeout(LIMIT);
+        let sub = Supervisor::with_spec("sub", spec.clone()).unwrap().child(a).child(b);
+        let sub = ChildSpec::supervisor(sub);
+        let root = Supervisor::with_spec("root", spec).unwrap().child(sub).start();
+        in_a.called().await;
+        in_b.called().await;
+        let mut reported = paths(&root.send(Stop).await.unwrap());
+        reported.sort_unstable();
+        assert_eq!(reported, ["root/sub/a", "root/sub/b"]);
+        in_a.release();
+        in_b.release();
+    });
+}
+
+#[test]
 fn a_thread_that_was_left_behind_by_a_restart_and_has_returned_is_in_no_report() {
     real(async {
         let (root, _inner, mut leaf, seen) = tree(None);
