@@ -188,3 +188,14 @@ impl ActorFuture<ServiceActor> for GoOn {
         actor.poll_run(task).map(|outcome| conclude(outcome, ctx))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_of_it_says_what_it_is() {
+        let service = ServiceActor::service(|_| async {});
+        assert_eq!(format!("{service:?}"), "ServiceActor { .. }");
+    }
+}

@@ -183,11 +183,8 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         let essential = spec.essential;
         let template = Template {
             name: spec.name.clone(),
-            terms: Arc::new(Terms {
-                significant: false,
-                essential: false,
-                ..spec.terms(supervisor)
-            }),
+            // Who of them is significant is asked by nobody: the pool ends with its last member.
+            terms: Arc::new(Terms { essential: false, ..spec.terms(supervisor) }),
             manners,
             placement: spec.placement,
             factory: Arc::new(Mutex::new(spec.factory)),

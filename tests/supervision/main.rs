@@ -48,4 +48,5 @@ mod test_kit;
 mod threads;
 mod times;
 mod trees;
+mod turns;
 mod unwinding;

@@ -9,6 +9,7 @@ use actix_supervisor::{
 };
 
 use crate::{
+    puppet::Puppet,
     support::{
         Do, Events, Journal, Probe, Probes, exact, info, list, now, paused, secs, settle, sleep,
         start, states, status, token,
@@ -243,6 +244,12 @@ fn another_type_of_actor_is_refused_and_nothing_changes() {
         let nested = ChildSpec::supervisor(Supervisor::new("nested"));
         let refused = bench.root.send(Replace(bench.token, nested)).await.unwrap();
         assert!(matches!(refused, Err(ReplaceError::WrongType { .. })));
+        let another = ChildSpec::actor("another", |_| Puppet::new(1));
+        let refused = bench.root.send(Replace(bench.token, another)).await.unwrap().unwrap_err();
+        assert!(refused.to_string().ends_with("Puppet"), "{refused}");
+        let pool = ChildSpec::pool("pool", 1, |_| Puppet::new(1));
+        let refused = bench.root.send(Replace(bench.token, pool)).await.unwrap().unwrap_err();
+        assert!(refused.to_string().ends_with("pool"), "{refused}");
         assert_unchanged(&bench).await;
     });
 }

@@ -3,13 +3,15 @@
 use actix::prelude::*;
 use actix_supervisor::{
     Add, CancellationToken, ChildCounts, ChildInfo, ChildKind, ChildSpec, ChildState, Kill, List,
-    Remove, Restart, Shutdown, Status, Stop, Supervisor, SupervisorState, Terminate, Tree,
-    TreeNode,
+    Remove, Restart, Shutdown, Status, Stop, SupervisedContext, Supervisor, SupervisorState,
+    Terminate, Tree, TreeNode,
 };
 
 use crate::{
     puppet::{Puppet, tell},
-    support::{Do, Journal, Probes, exact, fragile, list, paused, secs, settle, sleep, status},
+    support::{
+        Do, Journal, Probes, exact, fragile, list, paused, secs, settle, sleep, start, status,
+    },
 };
 
 fn counted(children: &[ChildInfo]) -> (ChildCounts, u64) {
@@ -165,5 +167,20 @@ fn what_was_sent_before_a_failure_and_is_handled_after_it_knows_of_it() {
         let told = asked.await.unwrap().await.unwrap();
         assert_eq!((told.failures, told.children.backing_off), (1.0, 1));
         assert!(matches!(told.state, SupervisorState::Paused { .. }));
+    });
+}
+
+#[test]
+fn what_is_printed_for_debugging_says_what_it_is() {
+    paused(async {
+        let root = start("root", exact());
+        let spec = Puppet::spec("child").in_flight(3);
+        let printed = format!("{spec:?}");
+        assert!(printed.contains("\"child\"") && printed.contains("Some(3)"), "{printed}");
+        let child = root.send(Add(spec)).await.unwrap().unwrap();
+        let printed = format!("{child:?}");
+        assert!(printed.starts_with("Child") && printed.contains("\"child\""), "{printed}");
+        let printing = tell(|_, ctx| assert_eq!(format!("{:?}", ctx.in_hand()), "InFlight { .. }"));
+        assert_eq!(child.addr().send(printing).await, Ok(1));
     });
 }

@@ -246,13 +246,18 @@ fn refused<T: Debug>(answer: Result<T, AddError>) -> SpecError {
 fn a_senseless_spec_is_refused_by_name_wherever_it_is_given() {
     paused(async {
         type Make = fn() -> ChildSpec<Puppet>;
-        let table: [(Make, &str, &str); 3] = [
+        let table: [(Make, &str, &str); 4] = [
             (|| Puppet::spec(""), "name", "\"\""),
             (|| Puppet::spec("c").start_timeout(Duration::ZERO), "start_timeout", "0ns"),
             (
                 || Puppet::spec("c").mailbox_capacity(usize::MAX),
                 "mailbox_capacity",
                 "18446744073709551615",
+            ),
+            (
+                || Puppet::spec("c").mailbox_capacity(usize::MAX / 4),
+                "mailbox_capacity",
+                "4611686018427387903",
             ),
         ];
         let root = start("root", exact());
