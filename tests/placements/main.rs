@@ -9,6 +9,7 @@ mod mailboxes;
 mod moving;
 mod nested;
 mod place;
+mod pools;
 mod process;
 mod refused;
 mod requests;

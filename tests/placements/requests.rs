@@ -12,7 +12,7 @@ use futures::future::join_all;
 
 use crate::{
     place::{Stuck, each_of_its_own, patient, puppet, root, stick, thread_of, watched},
-    puppet::{Puppet, life},
+    puppet::{Puppet, life, tell},
     seen::{Events, paths, real},
     support::{info, list, status, token},
 };
@@ -150,5 +150,33 @@ fn a_stop_after_a_new_spec_that_places_it_inline_reports_the_thread() {
         let report = root.send(Stop).await.unwrap();
         assert_eq!(paths(&report), ["root/child"]);
         stuck.release();
+    });
+}
+
+#[test]
+fn a_factory_that_was_replaced_while_it_was_stuck_does_not_come_back() {
+    each_of_its_own(async |place| {
+        let (block, mut stuck) = Stuck::each_time();
+        let old = ChildSpec::actor("child", move |_| {
+            block();
+            Puppet::new(1)
+        });
+        let (addr, old) = (old.addr(), short(old.placement(place.clone())));
+        let (root, seen) = root(patient(), [old]);
+        let child = token(&root, "child").await;
+        stuck.is_stuck().await;
+        let mut lives = 100;
+        let new = ChildSpec::actor("child", move |_| {
+            lives += 1;
+            Puppet::new(lives)
+        });
+        let answer = root.send(Replace(child, short(new.placement(place)))).await.unwrap();
+        assert!(matches!(answer, Ok(()) | Err(ReplaceError::Child(ChildError::Timeout))));
+        assert_eq!(addr.send(life()).await, Ok(101));
+        stuck.release();
+        seen.until("root/child: ChildCameBack").await;
+        addr.send(tell(|_, _| panic!("boom"))).await.unwrap_err();
+        assert_eq!(addr.send(life()).await, Ok(102));
+        assert!(root.send(Stop).await.unwrap().is_clean());
     });
 }
