@@ -29,7 +29,7 @@ impl World {
     }
 
     /// The contract does not say how long an end takes, if it takes no time: two that are unlike, at one instant, may come in
-    /// any order.
+    /// any order. So may a start that fails at once and the end of another child that has been asked to stop.
     pub fn note_end(&mut self, name: Name, exit: &Exit) {
         let (now, kid) = (self.now, &self.kids[&name]);
         let (parent, how) = (kid.parent, format!("{exit:?} {:?} {:?}", kid.at, kid.what));
@@ -38,9 +38,13 @@ impl World {
         boss.ends.push((now, name, how.clone()));
         let ends = self.bosses[&parent].ends.iter().filter(|(_, other, _)| *other != name);
         let involves_threads = |other: Name| self.has_threads(name) || self.has_threads(other);
-        let is_ambiguous =
+        let is_unlike =
             ends.into_iter().any(|(_, other, end)| *end != how || involves_threads(*other));
-        self.is_ambiguous |= is_ambiguous;
+        let has_just_started = self.kids[&name].started_at == now;
+        let mut others = self.bosses[&parent].children.iter().filter(|other| **other != name);
+        let races_with_a_stop =
+            has_just_started && others.any(|other| self.kids[other].stopped_at == now);
+        self.is_ambiguous |= is_unlike || races_with_a_stop;
     }
 
     /// "A failure of a child that has been removed, or is being stopped on request, counts for nothing."
