@@ -55,6 +55,13 @@ pub fn each_elsewhere(test: impl AsyncFn(Placement)) {
     });
 }
 
+/// Runs a test with each placement on another thread, one after the other: each has a clock of its own, to pause.
+pub fn by_turns_elsewhere(test: impl AsyncFn(Placement)) {
+    for name in ["Arbiter", "Dedicated", "Pool"] {
+        real(with(name, &test));
+    }
+}
+
 /// Runs a test with each placement on threads of the supervisor's, all at the same time.
 pub fn each_of_its_own(test: impl AsyncFn(Placement)) {
     real(async {

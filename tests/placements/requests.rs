@@ -1,6 +1,6 @@
 //! Requests about a child whose thread is stuck, with a watchdog and without one.
 
-use std::time::Duration;
+use std::{sync::Mutex, thread, time::Duration};
 
 use actix::prelude::*;
 use actix_supervisor::{
@@ -103,30 +103,36 @@ fn a_removed_one_is_gone_and_its_mailbox_is_closed() {
     });
 }
 
-/// With each placement that a spec may have in its place.
+/// With each placement that a spec may have in its place, all at the same time.
 fn each_replaced(watched_after: bool) {
-    let arbiter = std::sync::Mutex::new(None::<Arbiter>);
     let places: [fn(&mut Option<Arbiter>) -> Placement; 4] = [
         |_| Placement::Inline,
         |arbiter| Placement::Arbiter(arbiter.insert(Arbiter::new()).handle()),
         |_| Placement::Dedicated,
         |_| Placement::Pool,
     ];
-    for after in places {
-        each_stuck(async |case| {
-            let behind = case.addr.send(life());
-            let place = after(&mut arbiter.lock().unwrap());
-            let spec = match (&place, watched_after) {
-                (Placement::Inline, _) | (_, false) => puppet("child", &place),
-                (_, true) => watched("child", &place),
-            };
-            let answer = case.root.send(Replace(case.child, short(spec))).await.unwrap();
-            assert!(matches!(answer, Ok(()) | Err(ReplaceError::Child(ChildError::Timeout))));
-            assert_eq!(behind.await, Ok(1), "the first one of its spec");
-            let here = std::thread::current().id();
-            assert_eq!(thread_of(&case.addr).await == here, matches!(place, Placement::Inline));
-        });
-    }
+    thread::scope(|scope| {
+        for after in places {
+            scope.spawn(move || replaced(watched_after, after));
+        }
+    });
+}
+
+fn replaced(watched_after: bool, after: fn(&mut Option<Arbiter>) -> Placement) {
+    let arbiter = Mutex::new(None);
+    each_stuck(async |case| {
+        let behind = case.addr.send(life());
+        let place = after(&mut arbiter.lock().unwrap());
+        let spec = match (&place, watched_after) {
+            (Placement::Inline, _) | (_, false) => puppet("child", &place),
+            (_, true) => watched("child", &place),
+        };
+        let answer = case.root.send(Replace(case.child, short(spec))).await.unwrap();
+        assert!(matches!(answer, Ok(()) | Err(ReplaceError::Child(ChildError::Timeout))));
+        assert_eq!(behind.await, Ok(1), "the first one of its spec");
+        let here = thread::current().id();
+        assert_eq!(thread_of(&case.addr).await == here, matches!(place, Placement::Inline));
+    });
 }
 
 #[test]

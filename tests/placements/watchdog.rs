@@ -151,43 +151,51 @@ fn on_an_arbiter_of_the_applications_it_goes_on_when_that_does() {
     });
 }
 
+/// Watches a child on an arbiter that stays stuck, under a supervisor with this setting.
+fn on_an_arbiter_that_stays_stuck(on_limit: OnLimit) {
+    real(async {
+        let arbiter = Arbiter::new();
+        let spec = watched("child", &Placement::Arbiter(arbiter.handle()));
+        let addr = spec.addr();
+        let (spec_of_root, seen) = Events::hooked(patient().on_limit(on_limit));
+        let root = Supervisor::with_spec("root", spec_of_root).unwrap().child(spec);
+        let (root, ended) = (root.addr(), actix_rt::spawn(root.serve()));
+        let stuck = stick(&addr).await;
+        let behind = addr.send(life());
+        for _ in 0..2 {
+            is_found(&seen).await;
+        }
+        match on_limit {
+            OnLimit::Backoff => {
+                let event = seen.until("root/child: ChildEnded").await;
+                let EventKind::ChildEnded { reason, .. } = &event.kind else { panic!() };
+                assert!(matches!(reason, EndReason::Stranded(Failure::Unresponsive(LIMIT))));
+                assert!(event.to_string().contains("nowhere to start it again"), "{event}");
+                let status = status(&root).await;
+                assert_eq!((status.left_behind, status.children.total()), (1, 0));
+                assert_eq!(paths(&root.send(Stop).await.unwrap()), ["root/child"; 2]);
+            }
+            OnLimit::Escalate => match ended.await.unwrap() {
+                Err(Failure::LimitReached { last, .. }) => {
+                    assert!(matches!(*last, Failure::Unresponsive(LIMIT)), "{last}");
+                }
+                ended => panic!("{ended:?}"),
+            },
+        }
+        assert_eq!(behind.await, Err(MailboxError::Closed));
+        stuck.release();
+        arbiter.stop();
+    });
+}
+
 #[test]
 fn on_an_arbiter_that_stays_stuck_it_is_started_once_more_and_has_then_failed_for_good() {
-    for on_limit in [OnLimit::Backoff, OnLimit::Escalate] {
-        real(async {
-            let arbiter = Arbiter::new();
-            let spec = watched("child", &Placement::Arbiter(arbiter.handle()));
-            let addr = spec.addr();
-            let (spec_of_root, seen) = Events::hooked(patient().on_limit(on_limit));
-            let root = Supervisor::with_spec("root", spec_of_root).unwrap().child(spec);
-            let (root, ended) = (root.addr(), actix_rt::spawn(root.serve()));
-            let stuck = stick(&addr).await;
-            let behind = addr.send(life());
-            for _ in 0..2 {
-                is_found(&seen).await;
-            }
-            match on_limit {
-                OnLimit::Backoff => {
-                    let event = seen.until("root/child: ChildEnded").await;
-                    let EventKind::ChildEnded { reason, .. } = &event.kind else { panic!() };
-                    assert!(matches!(reason, EndReason::Stranded(Failure::Unresponsive(LIMIT))));
-                    assert!(event.to_string().contains("nowhere to start it again"), "{event}");
-                    let status = status(&root).await;
-                    assert_eq!((status.left_behind, status.children.total()), (1, 0));
-                    assert_eq!(paths(&root.send(Stop).await.unwrap()), ["root/child"; 2]);
-                }
-                OnLimit::Escalate => match ended.await.unwrap() {
-                    Err(Failure::LimitReached { last, .. }) => {
-                        assert!(matches!(*last, Failure::Unresponsive(LIMIT)), "{last}");
-                    }
-                    ended => panic!("{ended:?}"),
-                },
-            }
-            assert_eq!(behind.await, Err(MailboxError::Closed));
-            stuck.release();
-            arbiter.stop();
-        });
-    }
+    on_an_arbiter_that_stays_stuck(OnLimit::Backoff);
+}
+
+#[test]
+fn on_an_arbiter_that_stays_stuck_its_second_failure_escalates_if_it_is_to() {
+    on_an_arbiter_that_stays_stuck(OnLimit::Escalate);
 }
 
 #[test]
@@ -340,25 +348,48 @@ fn a_service_whose_thread_is_stuck_is_called_again_elsewhere() {
     });
 }
 
+/// Has it answer nobody but the watchdog, for longer than the limit.
+async fn keep_busy(addr: &Addr<Puppet>) {
+    let busy = addr.send(tell(|puppet, ctx| {
+        ctx.wait(async { tokio::time::sleep(LIMIT * 2).await }.into_actor(puppet));
+    }));
+    busy.await.unwrap();
+}
+
 #[test]
-fn what_is_busy_but_answers_and_a_supervisor_that_is_late_itself_are_no_failures() {
+fn what_is_busy_but_answers_is_no_failure() {
     each_elsewhere(async |place| {
-        let (inline, child) = (Puppet::spec("inline"), watched("child", &place));
-        let (inlines_addr, addr) = (inline.addr(), child.addr());
-        let (root, seen) = root(patient(), [inline, child]);
+        let child = watched("child", &place);
+        let addr = child.addr();
+        let (root, seen) = root(patient(), [child]);
         seen.until("root/child: ChildReady").await;
-        let busy = addr.send(tell(|puppet, ctx| {
-            ctx.wait(async { tokio::time::sleep(LIMIT * 2).await }.into_actor(puppet));
-        }));
-        busy.await.unwrap();
-        // Its supervisor does not look at any answer in this time.
-        let held_up = inlines_addr.send(tell(|_, _| {
-            work(LIMIT * 2);
-        }));
-        held_up.await.unwrap();
+        keep_busy(&addr).await;
         assert_eq!(addr.send(life()).await, Ok(1));
         assert_eq!(status(&root).await.restarts, 0);
         assert!(root.send(Stop).await.unwrap().is_clean());
+    });
+}
+
+#[test]
+fn a_supervisor_that_is_late_itself_takes_nobody_for_stuck() {
+    real(async {
+        let arbiter = Arbiter::new();
+        let places = [Placement::Arbiter(arbiter.handle()), Placement::Dedicated, Placement::Pool];
+        let children = places.each_ref().map(|place| watched("child", place));
+        let (inline, addrs) = (Puppet::spec("inline"), children.each_ref().map(ChildSpec::addr));
+        let inlines_addr = inline.addr();
+        let (root, _seen) = root(patient(), children.into_iter().chain([inline]));
+        for addr in &addrs {
+            keep_busy(addr).await;
+        }
+        // Their supervisor does not look at any answer in this time.
+        inlines_addr.send(tell(|_, _| work(LIMIT * 2))).await.unwrap();
+        for addr in &addrs {
+            assert_eq!(addr.send(life()).await, Ok(1));
+        }
+        assert_eq!(status(&root).await.restarts, 0);
+        assert!(root.send(Stop).await.unwrap().is_clean());
+        arbiter.stop();
     });
 }
 
@@ -395,7 +426,7 @@ fn a_backlog_of_short_work_holds_up_nobody_else_on_its_thread_for_long() {
 #[test]
 fn a_thread_on_which_many_have_short_work_to_do_is_not_stuck() {
     real(async {
-        let specs: Vec<_> = (0..16)
+        let specs: Vec<_> = (0..12)
             .map(|index| Puppet::starting(&index.to_string(), |_, _| work(LIMIT / 10)))
             .map(|spec| spec.placement(Placement::Pool).watchdog(LIMIT).mailbox_capacity(0))
             .collect();
@@ -405,7 +436,7 @@ fn a_thread_on_which_many_have_short_work_to_do_is_not_stuck() {
             assert_eq!(addr.send(life()).await, Ok(1), "all of them start");
         }
         let twice = addrs.iter().chain(&addrs);
-        let all: Vec<_> = twice.map(|addr| addr.send(tell(|_, _| work(LIMIT / 10)))).collect();
+        let all: Vec<_> = twice.map(|addr| addr.send(tell(|_, _| work(LIMIT / 20)))).collect();
         assert!(join_all(all).await.iter().all(|by| *by == Ok(1)));
         assert_eq!(status(&root).await.restarts, 0);
         assert!(root.send(Stop).await.unwrap().is_clean());
