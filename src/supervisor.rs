@@ -15,6 +15,7 @@ mod reply;
 mod requests;
 mod shell;
 mod threads;
+mod waiting;
 
 use std::{
     fmt,

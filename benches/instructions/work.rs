@@ -3,7 +3,7 @@
 use std::panic::set_hook;
 
 use actix::prelude::*;
-use actix_supervisor::{Add, ChildSpec, Placement, Spec, Stop, Supervisor};
+use actix_supervisor::{Add, ChildSpec, Placement, RemoveAndWait, Spec, Stop, Supervisor, Tree};
 
 use crate::{
     sum::{Number, Sum},
@@ -29,9 +29,15 @@ pub(crate) enum Work {
     PlainActor,
     /// It is added, and stopped with its supervisor.
     Child,
+    /// It is added, and removed when that is answered.
+    Removal,
+    /// All that is below one supervisor, which has only leaves.
+    FlatTree,
+    /// The same leaves, below supervisors of supervisors.
+    NestedTree,
 }
 
-const ALL: [Work; 13] = [
+const ALL: [Work; 16] = [
     Work::PlainMessage,
     Work::Message,
     Work::MessageElsewhere,
@@ -45,10 +51,17 @@ const ALL: [Work; 13] = [
     Work::RestartAfterPanic,
     Work::PlainActor,
     Work::Child,
+    Work::Removal,
+    Work::FlatTree,
+    Work::NestedTree,
 ];
 
 /// So many messages are in the mailbox at a time.
 const BATCH: u64 = 100;
+
+/// How many each supervisor of a nested tree has below it, and how many levels of them there are.
+const WIDTH: usize = 4;
+const DEPTH: u32 = 5;
 
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -81,6 +94,9 @@ impl Work {
             Self::RestartAfterPanic => "restart-after-panic",
             Self::PlainActor => "plain-actor",
             Self::Child => "child",
+            Self::Removal => "removal",
+            Self::FlatTree => "flat-tree",
+            Self::NestedTree => "nested-tree",
         }
     }
 
@@ -91,6 +107,7 @@ impl Work {
     pub(crate) fn rounds(self) -> u64 {
         match self {
             Self::TaskAfterPanic | Self::RestartAfterPanic => 300,
+            Self::FlatTree | Self::NestedTree => 30,
             _ => 3_000,
         }
     }
@@ -119,6 +136,9 @@ impl Work {
                 Self::RestartAfterPanic => restart(rounds, true, watch).await,
                 Self::PlainActor => plain_actors(rounds).await,
                 Self::Child => children(rounds, watch).await,
+                Self::Removal => removals(rounds, watch).await,
+                Self::FlatTree => trees(with_leaves(WIDTH.pow(DEPTH)), rounds, watch).await,
+                Self::NestedTree => trees(subtree(DEPTH), rounds, watch).await,
             }
         });
     }
@@ -182,4 +202,37 @@ async fn children(rounds: u64, watch: Watch) {
         root.send(Add(spec)).await.expect("it runs").expect("a sensible spec");
     }
     assert!(root.send(Stop).await.expect("it runs").is_clean());
+}
+
+async fn removals(rounds: u64, watch: Watch) {
+    let root = Supervisor::new("root").start();
+    watch.look_at(root.clone());
+    for _ in 0..rounds {
+        let spec = ChildSpec::actor("sum", |_ctx| Sum(0));
+        let child = root.send(Add(spec)).await.expect("it runs").expect("a sensible spec");
+        let removal = RemoveAndWait { token: child.token(), timeout: None };
+        root.send(removal).await.expect("it runs").expect("it ends");
+    }
+}
+
+fn with_leaves(leaves: usize) -> Supervisor {
+    let root = Supervisor::new("node");
+    (0..leaves).fold(root, |node, _| node.child(ChildSpec::actor("leaf", |_ctx| Sum(0))))
+}
+
+fn subtree(levels: u32) -> Supervisor {
+    match levels {
+        1 => with_leaves(WIDTH),
+        _ => (0..WIDTH).fold(Supervisor::new("node"), |node, _| {
+            node.child(ChildSpec::supervisor(subtree(levels - 1)))
+        }),
+    }
+}
+
+async fn trees(tree: Supervisor, rounds: u64, watch: Watch) {
+    let root = tree.start();
+    watch.look_at(root.clone());
+    for _ in 0..rounds {
+        root.send(Tree).await.expect("it runs");
+    }
 }

@@ -200,7 +200,7 @@ pub(crate) enum Action {
 }
 
 /// What somebody may wait for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Wait {
     /// The first incarnation is ready.
     Ready,

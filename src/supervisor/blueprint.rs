@@ -145,22 +145,22 @@ impl Blueprint {
 
     /// Answers when the incarnation that is running, or the next one, has ended.
     pub(super) fn answer_join(&self, sender: oneshot::Sender<Ended>) {
-        push_open(&mut self.plan().joins, sender);
+        push_open(&mut self.plan().joins, sender, oneshot::Sender::is_closed);
     }
 
     /// As [`answer_join`](Self::answer_join), for those who have asked for the end.
     pub(super) fn answer_stop(&self, sender: oneshot::Sender<StopReport>) {
-        push_open(&mut self.plan().stops, sender);
+        push_open(&mut self.plan().stops, sender, oneshot::Sender::is_closed);
     }
 }
 
 /// Forgets those who do not wait any more whenever there is no place: so they never pile up.
-pub(super) fn push_open<T>(waiting: &mut Vec<oneshot::Sender<T>>, sender: oneshot::Sender<T>) {
+pub(super) fn push_open<T>(waiting: &mut Vec<T>, one: T, has_gone: impl Fn(&T) -> bool) {
     if waiting.len() == waiting.capacity() {
-        waiting.retain(|sender| !sender.is_closed());
+        waiting.retain(|other| !has_gone(other));
         waiting.reserve(waiting.len() + 1);
     }
-    waiting.push(sender);
+    waiting.push(one);
 }
 
 impl Plan {
@@ -263,7 +263,7 @@ mod tests {
         let (mut waiting, mut kept) = (Vec::new(), Vec::new());
         for index in 0..10_000 {
             let (sender, receiver) = oneshot::channel::<()>();
-            push_open(&mut waiting, sender);
+            push_open(&mut waiting, sender, oneshot::Sender::is_closed);
             if index % 1_000 == 0 {
                 kept.push(receiver);
             }

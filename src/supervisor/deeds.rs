@@ -11,7 +11,7 @@ use crate::{
     event::{EndReason, EventKind},
     failure::{Failure, Outcome, PanicInfo},
     info::{StopReport, Unstopped},
-    machine::{Action, End, Forced, Settled, StopCause, Wait},
+    machine::{Action, End, Forced, StopCause},
     policy::{Decision, OnPanic},
     record::Span,
     token::ChildToken,
@@ -119,20 +119,6 @@ impl Shell {
         }
     }
 
-    fn settle(&mut self, child: u64, wait: Wait, outcome: Settled) {
-        if self.waiting.is_empty() {
-            return;
-        }
-        let Some(waiting) = self.waiting.remove(&(child, wait)) else { return };
-        let failure = match outcome {
-            Settled::Failed => self.latest().cloned(),
-            _ => None,
-        };
-        for sender in waiting {
-            self.answers.push((sender, (outcome, failure.clone())));
-        }
-    }
-
     fn failed(&mut self, child: u64, forced: Option<Forced>, failures: f64, restarting: bool) {
         let Some(entry) = self.children.get_mut(child) else { return };
         let failure = match forced {
@@ -170,7 +156,7 @@ impl Shell {
         })
     }
 
-    fn latest(&self) -> Option<&Failure> {
+    pub(super) fn latest(&self) -> Option<&Failure> {
         self.latest.as_ref().map(|(_, failure)| &**failure)
     }
 

@@ -5,17 +5,11 @@ use std::{
     sync::Arc,
 };
 
-use actix::{
-    Context, Message,
-    dev::{MessageResponse, OneshotSender},
-};
-use futures::future::{Either, select};
-use tokio::sync::oneshot;
-
 use super::{
     Supervisor,
     blueprint::{Blueprint, Ended},
-    shell::{Answer, Refused},
+    shell::{Course, Refused},
+    waiting::{Answer, Says, Until},
 };
 use crate::{
     error::{ChildError, RemoveError},
@@ -23,28 +17,73 @@ use crate::{
     machine::Settled,
     messages::{Join, Stop},
 };
+use actix::{
+    Context, Message,
+    dev::{MessageResponse, OneshotSender},
+};
+use futures::future::{Either, select};
 
-/// An answer that comes later. Nothing is kept for one who does not wait for it any more.
+/// An answer, now or later. Nothing is kept for one who does not wait for it any more.
 #[expect(missing_debug_implementations, reason = "public to the compiler only")]
-pub struct Reply<T>(Pin<Box<dyn Future<Output = T>>>);
+pub struct Reply<T>(When<T>);
+
+enum When<T> {
+    Now(T),
+    /// Whoever settles that answers.
+    Settled(Until, Says<T>),
+    Resolved(Pin<Box<dyn Future<Output = T>>>),
+}
 
 impl<T> Reply<T> {
+    pub(super) fn now(answer: T) -> Self {
+        Self(When::Now(answer))
+    }
+
+    pub(super) fn after(until: Until, says: impl FnOnce(Answer) -> T + Send + 'static) -> Self {
+        Self(When::Settled(until, Box::new(says)))
+    }
+
     pub(super) fn when(answer: impl Future<Output = T> + 'static) -> Self {
-        Self(Box::pin(answer))
+        Self(When::Resolved(Box::pin(answer)))
     }
 }
 
-impl<M: Message> MessageResponse<Supervisor, M> for Reply<M::Result> {
+impl<T, E> Reply<Result<T, E>> {
+    /// The answer to a request that takes this course, if it is not refused.
+    pub(super) fn to(
+        course: Result<Course, impl Into<E>>,
+        says: impl FnOnce(Settled) -> Result<T, E> + Send + 'static,
+    ) -> Self {
+        match course {
+            Ok(Course::Settled(settled)) => Self::now(says(settled)),
+            Ok(Course::Until(until)) => Self::after(until, |(settled, _)| says(settled)),
+            Err(refused) => Self::now(Err(refused.into())),
+        }
+    }
+}
+
+impl<M: Message> MessageResponse<Supervisor, M> for Reply<M::Result>
+where
+    M::Result: Send,
+{
     fn handle(self, _ctx: &mut Context<Supervisor>, sender: Option<OneshotSender<M::Result>>) {
         let Some(mut sender) = sender else { return };
-        actix_rt::spawn(async move {
-            let answer = match select(self.0, pin!(sender.closed())).await {
-                Either::Left((answer, _)) => answer,
-                Either::Right(_) => return,
-            };
-            // Who has gone away since needs no answer.
-            let _ = sender.send(answer);
-        });
+        match self.0 {
+            When::Now(answer) => {
+                // Who has gone away since needs no answer.
+                let _ = sender.send(answer);
+            }
+            When::Settled(until, says) => until.answer(sender, says),
+            When::Resolved(answer) => {
+                actix_rt::spawn(async move {
+                    let answer = match select(answer, pin!(sender.closed())).await {
+                        Either::Left((answer, _)) => answer,
+                        Either::Right(_) => return,
+                    };
+                    let _ = sender.send(answer);
+                });
+            }
+        }
     }
 }
 
@@ -90,18 +129,18 @@ impl From<Refused> for RemoveError {
     }
 }
 
-/// The answer, once there is one. None comes if the supervisor goes down without order, with its system.
-pub(super) async fn answered(answer: oneshot::Receiver<Answer>) -> Answer {
-    answer.await.unwrap_or((Settled::Stopping, None))
-}
-
-pub(super) async fn carried_out(
-    answer: Option<oneshot::Receiver<Answer>>,
-) -> Result<(), ChildError> {
-    let Some(answer) = answer else { return Ok(()) };
-    match answered(answer).await.0 {
+pub(super) fn carried_out(settled: Settled) -> Result<(), ChildError> {
+    match settled {
         Settled::Done => Ok(()),
         Settled::Stopping | Settled::Superseded | Settled::Failed => Err(ChildError::Stopping),
         Settled::Timeout => Err(ChildError::Timeout),
+    }
+}
+
+pub(super) fn removed(settled: Settled) -> Result<(), RemoveError> {
+    match settled {
+        Settled::Done => Ok(()),
+        Settled::Stopping => Err(RemoveError::Stopping),
+        Settled::Timeout | Settled::Superseded | Settled::Failed => Err(RemoveError::Timeout),
     }
 }

@@ -10,8 +10,8 @@ use tokio::{
 
 use super::{
     Supervisor,
-    reply::{AtItsEnd, Reply, answered, carried_out},
-    shell::{Answer, Refused, Shell, now},
+    reply::{AtItsEnd, Reply, carried_out, removed},
+    shell::{Course, Refused, Shell, now},
 };
 #[cfg(feature = "web")]
 use crate::messages::Observe;
@@ -69,7 +69,7 @@ impl Shell {
         token: ChildToken,
         spec: ChildSpec<A>,
         ctx: &mut Context<Supervisor>,
-    ) -> Result<Option<oneshot::Receiver<Answer>>, ReplaceError>
+    ) -> Result<Course, ReplaceError>
     where
         A: Actor<Context = Context<A>>,
     {
@@ -124,22 +124,17 @@ impl<A: Actor<Context = Context<A>>> Handler<AddAndWait<A>> for Supervisor {
 
     fn handle(&mut self, AddAndWait(spec): AddAndWait<A>, ctx: &mut Self::Context) -> Self::Result {
         let shell = self.running(ctx);
-        let added = shell.add_spec(spec, true, ctx);
+        let child = match shell.add_spec(spec, true, ctx) {
+            Ok(child) => child,
+            Err(error) => return Reply::now(Err(error)),
+        };
         // Its first notice is still to come: there is an answer to wait for.
-        let added = added.map(|child| {
-            let ready = shell.wait(child.token().child, Wait::Ready);
-            (child, ready)
-        });
-        Reply::when(async move {
-            let (child, ready) = added?;
-            match answered(ready).await {
-                (Settled::Done, _) => Ok(child),
-                (Settled::Failed, failure) => {
-                    Err(AddError::Start(failure.unwrap_or(Failure::Stopped)))
-                }
-                (Settled::Superseded, _) => Err(AddError::Interrupted),
-                (Settled::Stopping | Settled::Timeout, _) => Err(AddError::Stopping),
-            }
+        let ready = shell.until(child.token().child, Wait::Ready);
+        Reply::after(ready, |(settled, failure)| match settled {
+            Settled::Done => Ok(child),
+            Settled::Failed => Err(AddError::Start(failure.unwrap_or(Failure::Stopped))),
+            Settled::Superseded => Err(AddError::Interrupted),
+            Settled::Stopping | Settled::Timeout => Err(AddError::Stopping),
         })
     }
 }
@@ -161,21 +156,15 @@ impl Handler<RemoveAndWait> for Supervisor {
     fn handle(&mut self, message: RemoveAndWait, ctx: &mut Self::Context) -> Self::Result {
         let RemoveAndWait { token, timeout } = message;
         let until: Option<Instant> = timeout.and_then(|timeout| now().checked_add(timeout));
-        let progress = self.running(ctx).request(token, Request::Remove, ctx);
-        Reply::when(async move {
-            let Some(stopped) = progress? else { return Ok(()) };
-            let answer = match until {
-                Some(until) => timeout_at(until, answered(stopped)).await,
-                None => Ok(answered(stopped).await),
-            };
-            match answer {
-                Ok((Settled::Done, _)) => Ok(()),
-                Ok((Settled::Stopping, _)) => Err(RemoveError::Stopping),
-                Ok((Settled::Timeout | Settled::Superseded | Settled::Failed, _)) | Err(_) => {
-                    Err(RemoveError::Timeout)
-                }
-            }
-        })
+        let course = self.running(ctx).request(token, Request::Remove, ctx);
+        match (course, until) {
+            (Ok(Course::Until(stopped)), Some(until)) => Reply::when(async move {
+                timeout_at(until, stopped.settled())
+                    .await
+                    .map_or(Err(RemoveError::Timeout), removed)
+            }),
+            (course, _) => Reply::to(course, removed),
+        }
     }
 }
 
@@ -186,8 +175,7 @@ impl Supervisor {
         request: Request,
         ctx: &mut Context<Self>,
     ) -> Reply<Result<(), ChildError>> {
-        let progress = self.running(ctx).request(token, request, ctx);
-        Reply::when(async move { carried_out(progress?).await })
+        Reply::to(self.running(ctx).request(token, request, ctx), carried_out)
     }
 }
 
@@ -199,8 +187,8 @@ impl<A: Actor<Context = Context<A>>> Handler<Replace<A>> for Supervisor {
         Replace(token, spec): Replace<A>,
         ctx: &mut Self::Context,
     ) -> Self::Result {
-        let progress = self.running(ctx).replace(token, spec, ctx);
-        Reply::when(async move { Ok(carried_out(progress?).await?) })
+        let course = self.running(ctx).replace(token, spec, ctx);
+        Reply::to(course, |settled| carried_out(settled).map_err(ReplaceError::from))
     }
 }
 

@@ -1,14 +1,11 @@
 //! The shell: it turns what happens into inputs of the machine, and has its actions [carried out](super::deeds).
 
-use std::{collections::HashMap, mem, sync::Arc};
+use std::{mem, sync::Arc};
 
 use actix::{ActorContext, ActorState, AsyncContext, Context, SpawnHandle};
 use log::Level;
 use tokio::{
-    sync::{
-        mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-        oneshot,
-    },
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     time::Instant,
 };
 
@@ -16,9 +13,10 @@ use tokio::{
 use super::meters::Meters;
 use super::{
     Supervisor,
-    blueprint::{Blueprint, Declared, push_open},
+    blueprint::{Blueprint, Declared},
     entry::Entry,
     threads::Threads,
+    waiting::{Answer, Until, Waiter, Waiting},
 };
 pub(super) use crate::clock::now;
 use crate::{
@@ -37,9 +35,6 @@ use crate::{
     token::ChildToken,
 };
 
-/// What somebody who waits is told.
-pub(super) type Answer = (Settled, Option<Failure>);
-
 /// A running supervisor.
 pub(super) struct Shell {
     pub(super) blueprint: Arc<Blueprint>,
@@ -52,10 +47,12 @@ pub(super) struct Shell {
     /// A `Tick` is on its way through the inbox.
     pub(super) ticking: bool,
     timer: Option<(Instant, SpawnHandle)>,
-    pub(super) waiting: HashMap<(u64, Wait), Vec<oneshot::Sender<Answer>>>,
+    pub(super) waiting: Waiting,
+    /// Somebody does.
+    is_awaited: bool,
     actions: Vec<Action>,
     /// Sent when all actions have been carried out, so that they are true (I4).
-    pub(super) answers: Vec<(oneshot::Sender<Answer>, Answer)>,
+    answers: Vec<(Box<dyn Waiter>, Answer)>,
     /// The failure that was told last, and of whom, while the actions that follow from it are carried out.
     pub(super) latest: Option<(Arc<str>, Arc<Failure>)>,
     /// What the meter read then.
@@ -71,6 +68,12 @@ pub(super) struct Shell {
     pub(super) meters: Meters,
     /// All children are gone, and this is why; what is left is to wait for threads.
     pub(super) finishing: Option<StopCause>,
+}
+
+/// What becomes of a request.
+pub(super) enum Course {
+    Settled(Settled),
+    Until(Until),
 }
 
 /// Why a request was not carried out.
@@ -136,7 +139,8 @@ impl Shell {
             outbox,
             ticking: false,
             timer: None,
-            waiting: HashMap::new(),
+            waiting: Waiting::default(),
+            is_awaited: false,
             actions: Vec::new(),
             answers: Vec::new(),
             latest: None,
@@ -178,23 +182,35 @@ impl Shell {
         self.act(ctx);
     }
 
-    /// Begins to carry out a request; what is returned resolves when that is done, unless it is by now.
+    /// Begins to carry out a request.
     pub(super) fn request(
         &mut self,
         token: ChildToken,
         request: Request,
         ctx: &mut Context<Supervisor>,
-    ) -> Result<Option<oneshot::Receiver<Answer>>, Refused> {
+    ) -> Result<Course, Refused> {
         self.is_mine(token)?;
         let progress = self.machine.request(token.child, request, now(), &mut self.actions);
-        let answer = match progress {
-            Ok(Progress::Done) => Ok(None),
-            Ok(Progress::Until(wait)) => Ok(Some(self.wait(token.child, wait))),
-            Ok(Progress::Overdue) => Err(Refused::Overdue),
-            Err(refusal) => Err(refusal.into()),
-        };
+        let at_once = progress.ok().and_then(|progress| self.settled_by(token.child, progress));
         self.act(ctx);
-        answer
+        match (progress, at_once) {
+            (_, Some(settled)) => Ok(Course::Settled(settled)),
+            (Ok(Progress::Done), None) => Ok(Course::Settled(Settled::Done)),
+            (Ok(Progress::Until(wait)), None) => Ok(Course::Until(self.until(token.child, wait))),
+            (Ok(Progress::Overdue), None) => Err(Refused::Overdue),
+            (Err(refusal), None) => Err(refusal.into()),
+        }
+    }
+
+    /// What is waited for may be among what is about to be done.
+    fn settled_by(&self, of: u64, progress: Progress) -> Option<Settled> {
+        let Progress::Until(until) = progress else { return None };
+        self.actions.iter().find_map(|action| match action {
+            Action::Settle { child, wait, outcome } if (*child, *wait) == (of, until) => {
+                Some(*outcome)
+            }
+            _ => None,
+        })
     }
 
     fn is_mine(&self, token: ChildToken) -> Result<(), Refused> {
@@ -210,10 +226,22 @@ impl Shell {
         self.machine.knows(token.child).map_err(Refused::from)
     }
 
-    pub(super) fn wait(&mut self, child: u64, wait: Wait) -> oneshot::Receiver<Answer> {
-        let (sender, receiver) = oneshot::channel();
-        push_open(self.waiting.entry((child, wait)).or_default(), sender);
-        receiver
+    pub(super) fn until(&mut self, child: u64, wait: Wait) -> Until {
+        self.is_awaited = true;
+        Until { waiting: self.waiting.clone(), child, wait }
+    }
+
+    pub(super) fn settle(&mut self, child: u64, wait: Wait, outcome: Settled) {
+        if !self.is_awaited {
+            return;
+        }
+        let (those, is_awaited) = self.waiting.take(child, wait);
+        self.is_awaited = is_awaited;
+        let failure = match outcome {
+            Settled::Failed => self.latest().cloned(),
+            Settled::Done | Settled::Superseded | Settled::Stopping | Settled::Timeout => None,
+        };
+        self.answers.extend(those.into_iter().map(|waiter| (waiter, (outcome, failure.clone()))));
     }
 
     fn act(&mut self, ctx: &mut Context<Supervisor>) {
@@ -225,9 +253,9 @@ impl Shell {
             }
         }
         self.actions = actions;
-        for (sender, answer) in self.answers.drain(..) {
+        for (waiter, answer) in self.answers.drain(..) {
             // Who has gone away since needs no answer.
-            let _ = sender.send(answer);
+            waiter.answer(answer);
         }
         // It is the answer to what was decided here, and to nothing later.
         if let Some(latest) = self.latest.take() {

@@ -1,0 +1,93 @@
+//! Those who wait until something has happened to a child.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::oneshot;
+
+use super::blueprint::push_open;
+use crate::{
+    child::panics,
+    failure::Failure,
+    machine::{Settled, Wait},
+};
+
+/// What somebody who waits is told.
+pub(super) type Answer = (Settled, Option<Failure>);
+
+/// Makes of that what he is answered.
+pub(super) type Says<T> = Box<dyn FnOnce(Answer) -> T + Send>;
+
+/// Those who wait, by what they wait for. It is shared with the answers that are on their way here: Actix hands over who
+/// is to get one when the handler has returned.
+#[derive(Clone, Default)]
+pub(super) struct Waiting(Arc<Mutex<BTreeMap<(u64, Wait), Vec<Box<dyn Waiter>>>>>);
+
+/// Something that has yet to happen to a child.
+pub(super) struct Until {
+    pub(super) waiting: Waiting,
+    pub(super) child: u64,
+    pub(super) wait: Wait,
+}
+
+/// Somebody who waits.
+pub(super) trait Waiter: Send {
+    fn has_gone(&self) -> bool;
+    fn answer(self: Box<Self>, answer: Answer);
+}
+
+struct Asker<T> {
+    sender: oneshot::Sender<T>,
+    says: Says<T>,
+}
+
+impl<T: Send> Waiter for Asker<T> {
+    fn has_gone(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    fn answer(self: Box<Self>, answer: Answer) {
+        let Self { sender, says } = *self;
+        if let Err(unheard) = sender.send(says(answer)) {
+            panics::discard(unheard);
+        }
+    }
+}
+
+impl Waiting {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<(u64, Wait), Vec<Box<dyn Waiter>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes out who has waited for this, and tells whether others are left, who wait for something else.
+    pub(super) fn take(&self, child: u64, wait: Wait) -> (Vec<Box<dyn Waiter>>, bool) {
+        let mut all = self.all();
+        let those = all.remove(&(child, wait)).unwrap_or_default();
+        (those, !all.is_empty())
+    }
+
+    /// Nobody will settle anything any more.
+    pub(super) fn desert(&self) {
+        let all = std::mem::take(&mut *self.all());
+        all.into_values().flatten().for_each(|waiter| waiter.answer((Settled::Stopping, None)));
+    }
+}
+
+impl Until {
+    /// Answers when it has happened. One who goes away before that is forgotten in time.
+    pub(super) fn answer<T: Send + 'static>(self, sender: oneshot::Sender<T>, says: Says<T>) {
+        let Self { waiting, child, wait } = self;
+        let asker = Box::new(Asker { sender, says });
+        let mut all = waiting.all();
+        push_open(all.entry((child, wait)).or_default(), asker, |other| other.has_gone());
+    }
+
+    /// What has come of it. None comes if the supervisor goes down without order, with its system.
+    pub(super) async fn settled(self) -> Settled {
+        let (sender, settled) = oneshot::channel();
+        self.answer(sender, Box::new(|(settled, _)| settled));
+        settled.await.unwrap_or(Settled::Stopping)
+    }
+}
