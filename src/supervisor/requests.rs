@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use actix::{Actor, Context, Handler, MessageResult};
+use futures::FutureExt;
 use tokio::{
     sync::oneshot,
     time::{Instant, timeout_at},
@@ -158,11 +159,12 @@ impl Handler<RemoveAndWait> for Supervisor {
         let until: Option<Instant> = timeout.and_then(|timeout| now().checked_add(timeout));
         let course = self.running(ctx).request(token, Request::Remove, ctx);
         match (course, until) {
-            (Ok(Course::Until(stopped)), Some(until)) => Reply::when(async move {
-                timeout_at(until, stopped.settled())
-                    .await
-                    .map_or(Err(RemoveError::Timeout), removed)
-            }),
+            (Ok(Course::Until(stopped)), Some(until)) => {
+                let stopped = timeout_at(until, stopped.settled());
+                Reply::when(
+                    stopped.map(|settled| settled.map_or(Err(RemoveError::Timeout), removed)),
+                )
+            }
             (course, _) => Reply::to(course, removed),
         }
     }

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use futures::FutureExt;
 use tokio::sync::oneshot;
 
 use super::blueprint::push_open;
@@ -20,10 +21,12 @@ pub(super) type Answer = (Settled, Option<Failure>);
 /// Makes of that what he is answered.
 pub(super) type Says<T> = Box<dyn FnOnce(Answer) -> T + Send>;
 
+type Lists = BTreeMap<(u64, Wait), Vec<Box<dyn Waiter>>>;
+
 /// Those who wait, by what they wait for. It is shared with the answers that are on their way here: Actix hands over who
 /// is to get one when the handler has returned.
 #[derive(Clone, Default)]
-pub(super) struct Waiting(Arc<Mutex<BTreeMap<(u64, Wait), Vec<Box<dyn Waiter>>>>>);
+pub(super) struct Waiting(Arc<Mutex<Lists>>);
 
 /// Something that has yet to happen to a child.
 pub(super) struct Until {
@@ -57,7 +60,7 @@ impl<T: Send> Waiter for Asker<T> {
 }
 
 impl Waiting {
-    fn all(&self) -> MutexGuard<'_, BTreeMap<(u64, Wait), Vec<Box<dyn Waiter>>>> {
+    fn all(&self) -> MutexGuard<'_, Lists> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -84,10 +87,11 @@ impl Until {
         push_open(all.entry((child, wait)).or_default(), asker, |other| other.has_gone());
     }
 
-    /// What has come of it. None comes if the supervisor goes down without order, with its system.
-    pub(super) async fn settled(self) -> Settled {
+    /// What has come of it. It waits from now on, and not only when it is first polled.
+    pub(super) fn settled(self) -> impl Future<Output = Settled> {
         let (sender, settled) = oneshot::channel();
         self.answer(sender, Box::new(|(settled, _)| settled));
-        settled.await.unwrap_or(Settled::Stopping)
+        // None comes if the supervisor goes down without order, with its system.
+        settled.map(|settled| settled.unwrap_or(Settled::Stopping))
     }
 }

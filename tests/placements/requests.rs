@@ -1,10 +1,14 @@
 //! Requests about a child whose thread is stuck, with a watchdog and without one.
 
-use std::{sync::Mutex, thread, time::Duration};
+use std::{
+    sync::{Mutex, mpsc},
+    thread,
+    time::Duration,
+};
 
 use actix::prelude::*;
 use actix_supervisor::{
-    ChildError, ChildSpec, ChildState, Kill, Placement, Remove, RemoveAndWait, RemoveError,
+    Add, ChildError, ChildSpec, ChildState, Kill, Placement, Remove, RemoveAndWait, RemoveError,
     Replace, ReplaceError, Restart, Shutdown, Stop, Supervisor, Terminate,
 };
 
@@ -184,5 +188,43 @@ fn a_factory_that_was_replaced_while_it_was_stuck_does_not_come_back() {
         addr.send(tell(|_, _| panic!("boom"))).await.unwrap_err();
         assert_eq!(addr.send(life()).await, Ok(102));
         assert!(root.send(Stop).await.unwrap().is_clean());
+    });
+}
+
+/// Once it is gone, tells so when its thread has nothing more to do about it.
+struct Telltale(mpsc::Sender<()>);
+
+impl Actor for Telltale {
+    type Context = Context<Self>;
+}
+
+impl Drop for Telltale {
+    fn drop(&mut self) {
+        let gone = self.0.clone();
+        Arbiter::current().spawn_fn(move || gone.send(()).unwrap_or_default());
+    }
+}
+
+#[test]
+fn a_removal_with_a_timeout_is_answered_also_where_the_child_is_gone_before_anybody_waits() {
+    const LONG: Duration = Duration::from_secs(20);
+    real(async {
+        let there = Arbiter::new();
+        let (gone, is_gone) = mpsc::channel();
+        let spec = ChildSpec::actor("child", move |_ctx| Telltale(gone.clone()));
+        let addr = spec.addr();
+        let spec = spec.placement(Placement::Arbiter(there.handle()));
+        let root = Supervisor::new("root").child(spec).start();
+        let child = token(&root, "child").await;
+        let removal = root.send(RemoveAndWait { token: child, timeout: Some(LONG) });
+        // Its supervisor has this in hand next, and nothing else until the child is gone.
+        let next = ChildSpec::service("next", move |_stop| {
+            is_gone.recv_timeout(LONG).expect("it is removed");
+            async {}
+        });
+        root.send(Add(next)).await.unwrap().unwrap();
+        assert_eq!(removal.await.unwrap(), Ok(()));
+        assert!(!addr.connected());
+        there.stop();
     });
 }
