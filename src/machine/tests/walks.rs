@@ -190,10 +190,22 @@ fn cases(cases: u32) -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(cases(5_000))]
+    #![proptest_config(cases(2_500))]
 
     #[test]
     fn the_invariants_hold_after_every_step(settings in any_settings(), steps in steps()) {
+        walk(settings, steps);
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(850))]
+
+    #[test]
+    fn the_invariants_hold_after_every_step_of_a_long_walk(
+        settings in any_settings(),
+        steps in vec(step(), 80..160),
+    ) {
         walk(settings, steps);
     }
 }
