@@ -1,8 +1,10 @@
-//! A million messages, from four threads and in real time, to an actor that panics at every hundredth one.
+//! Many messages, from four threads and in real time, to an actor that panics at every hundredth one.
+//!
+//! `LOAD_MESSAGES` is how many there are: a million in `.ci/run`.
 
 use std::{
     collections::BTreeSet,
-    fs,
+    env, fs,
     ops::Range,
     sync::{Arc, Mutex},
     time::Duration,
@@ -15,14 +17,21 @@ use actix_supervisor::{
 use tokio::{sync::oneshot, time::timeout};
 
 const SENDERS: u32 = 4;
-const MESSAGES: u32 = 1_000_000;
-const SHARE: u32 = MESSAGES / SENDERS;
+const MESSAGES: u32 = 200_000;
 /// An incarnation's last message is its hundredth: it panics at it.
 const LIFESPAN: u32 = 100;
-const RESTARTS: u32 = MESSAGES / LIFESPAN;
+
+/// How many messages there are.
+fn messages() -> u32 {
+    match env::var("LOAD_MESSAGES") {
+        Ok(value) => value.replace('_', "").parse().expect("a number"),
+        Err(_) => MESSAGES,
+    }
+}
 
 /// How much memory may come on top of what is in use after the first tenth, in KiB: far more than what the
-/// allocator's moods account for, and less than five bytes a message, or half a kilobyte a restart.
+/// allocator's moods account for, and less than five bytes a message, or half a kilobyte a restart, where there are a
+/// million of them.
 const GROWTH: u64 = 4 << 10;
 
 /// A message, with a number of its own. The answer is the number's complement.
@@ -71,7 +80,7 @@ struct Report {
 
 /// Sends these messages. A request waits for its answer, so few messages are under way at any time.
 async fn send(ids: Range<u32>, to: Addr<Worker>) -> Report {
-    let mut report = Report::default();
+    let (mut report, tenth) = (Report::default(), ids.len() as u32 / 10);
     for id in ids {
         if !Work::is_request(id) {
             to.do_send(Work(id));
@@ -81,7 +90,7 @@ async fn send(ids: Range<u32>, to: Addr<Worker>) -> Report {
             Ok(answer) => assert_eq!(answer, !id),
             Err(_) => report.refused.push(id),
         }
-        if (id + 1) % (SHARE / 10) == 0 {
+        if (id + 1) % tenth == 0 {
             report.resident.extend(resident());
         }
     }
@@ -96,12 +105,12 @@ fn resident() -> Option<u64> {
 }
 
 /// Runs the load; returns what each sender has seen.
-async fn load(to: &Addr<Worker>) -> Vec<Report> {
+async fn load(to: &Addr<Worker>, share: u32) -> Vec<Report> {
     let reports: Vec<_> = (0..SENDERS)
         .map(|sender| {
             let (to, (reply, report)) = (to.clone(), oneshot::channel());
             Arbiter::new().spawn(async move {
-                let ids = sender * SHARE..(sender + 1) * SHARE;
+                let ids = sender * share..(sender + 1) * share;
                 let _ = reply.send(send(ids, to).await);
             });
             report
@@ -115,9 +124,11 @@ async fn load(to: &Addr<Worker>) -> Vec<Report> {
 }
 
 #[test]
-fn a_million_messages_survive_ten_thousand_panics() {
+fn only_the_messages_in_hand_are_lost_at_thousands_of_panics() {
     install_panic_hook(); // Prints nothing of a child's panic.
-    let mut log = vec![u32::MAX; MESSAGES as usize]; // Its memory is in use before we look at that.
+    let messages = messages();
+    let (share, restarts) = (messages / SENDERS, messages / LIFESPAN);
+    let mut log = vec![u32::MAX; messages as usize]; // Its memory is in use before we look at that.
     log.clear();
     let log = Log::new(Mutex::new(log));
 
@@ -128,10 +139,11 @@ fn a_million_messages_survive_ten_thousand_panics() {
         let never_pauses = Spec::default().failure_threshold(f64::MAX);
         let root = Supervisor::with_spec("root", never_pauses).unwrap().child(spec).start();
 
-        let reports = timeout(Duration::from_secs(300), load(&worker)).await.expect("none hangs");
+        let reports =
+            timeout(Duration::from_secs(300), load(&worker, share)).await.expect("none hangs");
 
         let status = root.send(Status).await.unwrap();
-        assert_eq!(status.restarts, u64::from(RESTARTS));
+        assert_eq!(status.restarts, u64::from(restarts));
         assert_eq!(status.state, SupervisorState::Running);
         assert_eq!(status.children.running, 1);
         assert!(root.send(Stop).await.unwrap().is_clean());
@@ -141,12 +153,12 @@ fn a_million_messages_survive_ten_thousand_panics() {
     // The supervisor has ended: no incarnation is left, and no factory.
     let log = Arc::into_inner(log).expect("nothing has leaked").into_inner().unwrap();
     for sender in 0..SENDERS {
-        assert!(log.iter().filter(|&id| id / SHARE == sender).is_sorted(), "out of order");
+        assert!(log.iter().filter(|&id| id / share == sender).is_sorted(), "out of order");
     }
     let handled: BTreeSet<u32> = log.iter().copied().collect();
     assert_eq!(handled.len(), log.len(), "handled twice");
-    let lost: Vec<u32> = (0..MESSAGES).filter(|id| !handled.contains(id)).collect();
-    assert_eq!(lost.len(), RESTARTS as usize, "only the message in hand at a panic is lost");
+    let lost: Vec<u32> = (0..messages).filter(|id| !handled.contains(id)).collect();
+    assert_eq!(lost.len(), restarts as usize, "only the message in hand at a panic is lost");
     let lost_requests: Vec<u32> = lost.into_iter().filter(|&id| Work::is_request(id)).collect();
     let refused: Vec<u32> = reports.iter().flat_map(|report| report.refused.clone()).collect();
     assert_eq!(lost_requests, refused, "who sent a lost request has got an error");

@@ -34,8 +34,10 @@ const CHILDREN: usize = 200;
 const THREADS: usize = 4;
 const SENDERS: usize = 4;
 const CONTROLLERS: usize = 4;
-/// Handlers that are stuck until they are found, or until the end.
-const STUCK: usize = 5;
+/// After so many of a sender's messages one of its handlers is stuck until it is found, or until the end; but not more often than
+/// [`MOST_STUCK`].
+const STUCK_EVERY: u32 = 5_000;
+const MOST_STUCK: u32 = 5;
 /// Longer than a thread with fifty children waits for its turn on a busy machine.
 const LIMIT: Duration = Duration::from_secs(1);
 /// How many answers a sender waits for at most before it goes on.
@@ -135,7 +137,8 @@ async fn send(
 ) -> Vec<Sent> {
     let mut rng = fastrand::Rng::with_seed(seed + sender as u64);
     let (mut sent, mut under_way) = (Vec::new(), FuturesUnordered::new());
-    let every = messages / (STUCK as u32 + 1);
+    let stuck = (messages / STUCK_EVERY).clamp(1, MOST_STUCK);
+    let every = messages / (stuck + 1);
     for number in 0..messages {
         let act = match rng.u32(..2000) {
             _ if sender == 0 && number > 0 && number % every == 0 => Act::GetStuck,
@@ -374,7 +377,7 @@ async fn storm(seed: u64, messages: u32) {
 fn two_hundred_children_weather_a_storm() {
     install_panic_hook(); // Prints nothing of a child's panic.
     let seed = setting("SUPERVISOR_STORM_SEED", fastrand::u64(..u64::MAX / 2));
-    let messages = setting("SUPERVISOR_STORM_STEPS", 40_000);
+    let messages = setting("SUPERVISOR_STORM_STEPS", 20_000);
     let _ = writeln!(io::stderr(), "storm: SUPERVISOR_STORM_SEED={seed} of {messages} steps");
     let limit = Duration::from_secs(300 + u64::from(messages / 100));
     System::new().block_on(async {
