@@ -11,6 +11,7 @@ mod pool;
 mod pump;
 mod runner;
 mod service;
+mod sight;
 mod spec;
 mod taking;
 mod turns;
@@ -26,6 +27,7 @@ pub(crate) use self::{
     kept::{Job, StillMaking},
     link::{LeftBehind, Link, Nested, Notice, Parent, Running, Whereabouts},
     pool::Pool,
+    sight::{Awaited, Branch, Look, Sight},
     taking::TakenOn,
     turns::Turns,
 };

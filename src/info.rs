@@ -7,7 +7,7 @@ use std::{
 };
 
 use actix::{Actor, Addr, Context};
-use tokio::{sync::oneshot, time::Instant};
+use tokio::time::Instant;
 
 use crate::{failure::Failure, token::ChildToken};
 
@@ -204,14 +204,6 @@ pub struct TreeNode {
     /// Those of its nested supervisors that have not answered within a second, since their threads are busy or stuck. What is
     /// known of them is in `children`.
     pub unanswered: Vec<ChildToken>,
-}
-
-/// A supervisor, as it tells of itself at once; those below it were asked, and will tell in the same way.
-#[derive(Debug)]
-pub(crate) struct Branch {
-    pub(crate) status: SupervisorStatus,
-    pub(crate) children: Vec<ChildInfo>,
-    pub(crate) below: Vec<(ChildToken, oneshot::Receiver<Branch>)>,
 }
 
 /// What a stop has left.

@@ -19,7 +19,7 @@ mod waiting;
 
 use std::{
     fmt,
-    sync::{Arc, Once},
+    sync::{Arc, Mutex, MutexGuard, Once},
 };
 
 use actix::{
@@ -91,7 +91,7 @@ pub struct Supervisor {
     blueprint: Arc<Blueprint>,
     /// What receives for its address; taken when it is started.
     receiver: Option<AddressReceiver<Self>>,
-    shell: Option<Shell>,
+    shell: Option<Arc<Mutex<Shell>>>,
 }
 
 impl Supervisor {
@@ -196,9 +196,10 @@ impl Supervisor {
     }
 
     /// What it is while it runs, knowing all that has happened so far.
-    fn running(&mut self, ctx: &mut Context<Self>) -> &mut Shell {
+    fn running(&mut self, ctx: &mut Context<Self>) -> MutexGuard<'_, Shell> {
         let blueprint = &self.blueprint;
-        let shell = self.shell.get_or_insert_with(|| Shell::start(Arc::clone(blueprint), ctx));
+        let start = || Shell::start(Arc::clone(blueprint), ctx).published();
+        let mut shell = Shell::open(self.shell.get_or_insert_with(start));
         shell.catch_up(ctx);
         shell
     }
@@ -227,7 +228,7 @@ impl Actor for Supervisor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.running(ctx);
+        drop(self.running(ctx));
         ctx.spawn(Inbox);
     }
 

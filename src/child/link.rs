@@ -12,11 +12,11 @@ use std::{
 use futures::future::BoxFuture;
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc::UnboundedSender, oneshot};
 
+use super::{Branch, Look};
 use crate::{
     bus::Bus,
     failure::{Failure, Outcome},
     health::Trouble,
-    info::Branch,
     machine::{Longest, Standing},
     policy::ExitClass,
     record::Span,
@@ -196,4 +196,6 @@ pub(crate) trait Nested: Send + Sync {
     fn left_behind(&self) -> Vec<LeftBehind>;
     /// If its last incarnation went down without order: resolves when what ran below it has ended too, but for what is stuck.
     fn remains(self: Arc<Self>) -> Option<BoxFuture<'static, ()>>;
+    /// Looks at its incarnation, if that is on this thread and knows of all that it was told, and asks it otherwise.
+    fn look(&self, here: ThreadId) -> Look;
 }

@@ -3,7 +3,8 @@
 use std::{
     collections::BTreeMap,
     mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    thread::ThreadId,
 };
 
 use actix::{Actor, Addr, Context};
@@ -14,10 +15,11 @@ use super::{
     Supervisor,
     pool::{self, Members},
     remains::Remains,
+    shell::Shell,
 };
 use crate::{
     bus::Bus,
-    child::{ChildSpec, LeftBehind, Nested, Notice, TakenOn, panics},
+    child::{ChildSpec, LeftBehind, Look, Nested, Notice, TakenOn, panics},
     error::SpecError,
     failure::{Failure, Outcome},
     info::StopReport,
@@ -57,6 +59,8 @@ pub(super) struct Plan {
     pub(super) next_child: u64,
     /// The way to the running incarnation.
     pub(super) outbox: Option<UnboundedSender<Notice>>,
+    /// That incarnation, for those who look at it on its own thread.
+    pub(super) shell: Option<(ThreadId, Weak<Mutex<Shell>>)>,
     /// How the last incarnation has ended, where it said so itself.
     pub(super) ended: Option<Ended>,
     pub(super) report: StopReport,
@@ -210,6 +214,7 @@ impl Nested for Blueprint {
     fn ended(&self, outcome: &Outcome) {
         let mut plan = self.plan();
         plan.outbox = None;
+        plan.shell = None;
         let report = plan.report.clone();
         let ended = plan.ended.take().unwrap_or_else(|| match outcome.clone().into_failure() {
             Some(failure) => Err(failure),
@@ -251,6 +256,23 @@ impl Nested for Blueprint {
     fn remains(self: Arc<Self>) -> Option<BoxFuture<'static, ()>> {
         self.plan().remains.as_ref()?;
         Some(Box::pin(self.outlast_remains()))
+    }
+
+    fn look(&self, here: ThreadId) -> Look {
+        let shell = {
+            let plan = self.plan();
+            let shell = plan.shell.as_ref().filter(|(thread, _)| *thread == here);
+            shell.and_then(|(_, shell)| shell.upgrade())
+        };
+        if let Some(shell) = shell
+            // Not while it is in a handler of its own, of whatever called this.
+            && let Ok(shell) = shell.try_lock()
+            && shell.inbox.is_empty()
+        {
+            return Look::Seen(shell.sight());
+        }
+        let (reply, answer) = oneshot::channel();
+        if self.tell(Notice::Tree(reply)) { Look::Asked(answer) } else { Look::Down }
     }
 }
 

@@ -43,8 +43,8 @@ impl ActorFuture<Supervisor> for Inbox {
         ctx: &mut Context<Supervisor>,
         task: &mut task::Context<'_>,
     ) -> Poll<()> {
-        match &mut supervisor.shell {
-            Some(shell) => shell.poll_inbox(ctx, task),
+        match &supervisor.shell {
+            Some(shell) => Shell::open(shell).poll_inbox(ctx, task),
             None => Poll::Ready(()),
         }
     }

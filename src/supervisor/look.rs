@@ -1,20 +1,31 @@
 //! How a supervisor looks now, and what is below it.
 
-use std::{collections::VecDeque, pin::pin, sync::Arc};
+use std::{
+    collections::VecDeque,
+    mem,
+    pin::pin,
+    sync::Arc,
+    thread::{self, ThreadId},
+    vec,
+};
 
 use futures::future::{Either, select};
 use tokio::{
     sync::oneshot,
+    task::yield_now,
     time::{Instant, sleep_until},
 };
 
 use super::shell::{Shell, now};
 use crate::{
-    child::Notice,
-    info::{AddrRef, Branch, ChildInfo, SupervisorStatus, TreeNode},
+    child::{Awaited, Branch, Look, Nested, Sight},
+    info::{AddrRef, ChildInfo, SupervisorStatus, TreeNode},
     machine::Listed,
     token::ChildToken,
 };
+
+/// How many children and supervisors are looked at in one go.
+const SLICE: usize = 1024;
 
 impl Shell {
     pub(super) fn status(&self) -> SupervisorStatus {
@@ -52,71 +63,156 @@ impl Shell {
         list
     }
 
-    /// This supervisor now, and what those below it will answer.
-    pub(super) fn branch(&self) -> Branch {
+    /// This supervisor now, and those that are below it.
+    pub(super) fn sight(&self) -> Sight {
         let (status, children) = (self.status(), self.list());
-        let ask = |child: &ChildInfo| {
-            let nested = self.children.get(child.token.child)?.child.nested()?;
-            let (reply, answer) = oneshot::channel();
-            // One without an incarnation has no status.
-            nested.tell(Notice::Tree(reply)).then_some((child.token, answer))
-        };
-        let below = children.iter().filter_map(ask).collect();
-        Branch { status, children, below }
+        let mut below = Vec::with_capacity(status.children.supervisors);
+        if status.children.supervisors > 0 {
+            below.extend(children.iter().filter_map(|child| {
+                let nested = self.children.get(child.token.child)?.child.nested()?;
+                Some((child.token, Arc::clone(nested)))
+            }));
+        }
+        let supervisors = Vec::with_capacity(below.len());
+        let node = TreeNode { token: None, status, children, supervisors, unanswered: Vec::new() };
+        Sight { node, below }
     }
 
+    /// Answers to the supervisor above.
     pub(super) fn report_tree(&self, reply: oneshot::Sender<Branch>) {
-        // Who asked may be gone.
-        let _ = reply.send(self.branch());
+        let mut walk = Walk::from(self);
+        match walk.go_on() {
+            // Who asked may be gone.
+            Some(branch) => drop(reply.send(branch)),
+            None => {
+                actix_rt::spawn(async move {
+                    let _ = reply.send(walk.finished().await);
+                });
+            }
+        }
+    }
+}
+
+/// The way down a tree, along those that are on this thread. They are looked at, which takes a tenth of the time that a question
+/// and an answer take each.
+pub(super) struct Walk {
+    here: ThreadId,
+    /// From the one that it has begun with to the one that it is at.
+    levels: Vec<Level>,
+    awaited: Vec<Awaited>,
+}
+
+/// A supervisor, and those below it that have yet to be looked at.
+struct Level {
+    node: TreeNode,
+    below: vec::IntoIter<(ChildToken, Arc<dyn Nested>)>,
+}
+
+impl From<Sight> for Level {
+    fn from(Sight { node, below }: Sight) -> Self {
+        Self { node, below: below.into_iter() }
+    }
+}
+
+impl From<&Shell> for Walk {
+    fn from(shell: &Shell) -> Self {
+        let (here, levels) = (thread::current().id(), vec![Level::from(shell.sight())]);
+        Self { here, levels, awaited: Vec::new() }
+    }
+}
+
+impl Walk {
+    /// Goes on for a slice. Returns what there is when all has been seen that can be.
+    pub(super) fn go_on(&mut self) -> Option<Branch> {
+        let mut seen = 0;
+        while seen < SLICE {
+            let level = self.levels.last_mut()?;
+            let Some((token, nested)) = level.below.next() else {
+                let Level { node, .. } = self.levels.pop()?;
+                match self.levels.last_mut() {
+                    Some(above) => above.node.supervisors.push(node),
+                    None => return Some(Branch { node, awaited: mem::take(&mut self.awaited) }),
+                }
+                continue;
+            };
+            match nested.look(self.here) {
+                Look::Seen(mut sight) => {
+                    sight.node.token = Some(token);
+                    seen += 1 + sight.node.children.len();
+                    match sight.below.is_empty() {
+                        true => level.node.supervisors.push(sight.node),
+                        false => self.levels.push(sight.into()),
+                    }
+                }
+                Look::Asked(answer) => {
+                    let above = self.levels.iter().filter_map(|level| level.node.token).collect();
+                    self.awaited.push(Awaited { above, token, answer });
+                }
+                Look::Down => {}
+            }
+        }
+        None
+    }
+
+    /// Goes on slice by slice, between which others have their turn.
+    pub(super) async fn finished(mut self) -> Branch {
+        loop {
+            yield_now().await;
+            if let Some(branch) = self.go_on() {
+                return branch;
+            }
+        }
     }
 }
 
 impl Branch {
-    /// With all below it that answer by then. Each answers whoever has asked first, so that no level waits for another one; and so it
+    /// With all that answer by then. Each answers whoever has asked first, so that no level waits for another one; and so it
     /// does not matter in which order they are listened to.
-    pub(super) async fn grown(self, until: Instant) -> TreeNode {
-        let mut tree = Growing::default();
-        tree.add(None, None, self);
+    pub(super) async fn completed(self, until: Instant) -> TreeNode {
+        let Self { node: mut root, awaited } = self;
+        let mut awaited = VecDeque::from(awaited);
         let mut too_late = pin!(sleep_until(until));
-        while let Some((above, token, answer)) = tree.awaited.pop_front() {
+        while let Some(Awaited { above, token, answer }) = awaited.pop_front() {
             match select(answer, too_late.as_mut()).await {
-                Either::Left((Ok(branch), _)) => tree.add(Some(above), Some(token), branch),
+                Either::Left((Ok(branch), _)) => {
+                    let node = TreeNode { token: Some(token), ..branch.node };
+                    insert(&mut at(&mut root, &above).supervisors, node, |node| node.token);
+                    awaited.extend(branch.awaited.into_iter().map(|further| Awaited {
+                        above: [&above[..], &[token], &further.above[..]].concat(),
+                        ..further
+                    }));
+                }
                 // It has ended meanwhile.
                 Either::Left((Err(_), _)) => {}
-                Either::Right(_) => tree.nodes[above].1.unanswered.push(token),
+                Either::Right(_) => {
+                    insert(&mut at(&mut root, &above).unanswered, token, |token| Some(*token));
+                }
             }
         }
-        tree.into_root()
+        root
     }
 }
 
-/// A tree while its answers come.
-#[derive(Default)]
-struct Growing {
-    /// Each with the place of the one above it, which comes before it.
-    nodes: Vec<(Option<usize>, TreeNode)>,
-    /// Whom the one at this place has asked.
-    awaited: VecDeque<(usize, ChildToken, oneshot::Receiver<Branch>)>,
+/// The node to which this way leads, each of which has been put in its place before anything below it.
+fn at<'a>(root: &'a mut TreeNode, way: &[ChildToken]) -> &'a mut TreeNode {
+    way.iter().fold(root, |node, token| {
+        let place = place_of(&node.supervisors, Some(*token), |node| node.token);
+        &mut node.supervisors[place]
+    })
 }
 
-impl Growing {
-    fn add(&mut self, above: Option<usize>, token: Option<ChildToken>, branch: Branch) {
-        let Branch { status, children, below } = branch;
-        let place = self.nodes.len();
-        self.awaited.extend(below.into_iter().map(|(token, answer)| (place, token, answer)));
-        let (supervisors, unanswered) = (Vec::new(), Vec::new());
-        self.nodes.push((above, TreeNode { token, status, children, supervisors, unanswered }));
-    }
+/// Puts it in its place in the start order.
+fn insert<T>(all: &mut Vec<T>, one: T, token: impl Fn(&T) -> Option<ChildToken>) {
+    let place = place_of(all, token(&one), token);
+    all.insert(place, one);
+}
 
-    /// Each node goes to the one above it, the last first: what is below it is there by then.
-    fn into_root(mut self) -> TreeNode {
-        loop {
-            let (above, mut node) = self.nodes.pop().expect("the root is the first of all");
-            node.supervisors.reverse();
-            match above {
-                Some(above) => self.nodes[above].1.supervisors.push(node),
-                None => return node,
-            }
-        }
-    }
+/// Children are numbered in start order.
+fn place_of<T>(
+    all: &[T],
+    token: Option<ChildToken>,
+    of: impl Fn(&T) -> Option<ChildToken>,
+) -> usize {
+    let number = |token: Option<ChildToken>| token.map(|token| token.child);
+    all.partition_point(|other| number(of(other)) < number(token))
 }

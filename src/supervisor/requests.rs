@@ -11,6 +11,7 @@ use tokio::{
 
 use super::{
     Supervisor,
+    look::Walk,
     reply::{AtItsEnd, Reply, carried_out, removed},
     shell::{Course, Refused, Shell, now},
 };
@@ -124,7 +125,7 @@ impl<A: Actor<Context = Context<A>>> Handler<AddAndWait<A>> for Supervisor {
     type Result = Reply<Result<Child<A>, AddError>>;
 
     fn handle(&mut self, AddAndWait(spec): AddAndWait<A>, ctx: &mut Self::Context) -> Self::Result {
-        let shell = self.running(ctx);
+        let mut shell = self.running(ctx);
         let child = match shell.add_spec(spec, true, ctx) {
             Ok(child) => child,
             Err(error) => return Reply::now(Err(error)),
@@ -252,7 +253,17 @@ impl Handler<Tree> for Supervisor {
     type Result = Reply<TreeNode>;
 
     fn handle(&mut self, Tree: Tree, ctx: &mut Self::Context) -> Self::Result {
-        Reply::when(self.running(ctx).branch().grown(now() + PATIENCE))
+        let (mut walk, until) = (Walk::from(&*self.running(ctx)), now() + PATIENCE);
+        match walk.go_on() {
+            Some(branch) if branch.awaited.is_empty() => Reply::now(branch.node),
+            whole => Reply::when(async move {
+                let branch = match whole {
+                    Some(branch) => branch,
+                    None => walk.finished().await,
+                };
+                branch.completed(until).await
+            }),
+        }
     }
 }
 
@@ -285,7 +296,7 @@ impl Handler<Stop> for Supervisor {
     type Result = AtItsEnd;
 
     fn handle(&mut self, Stop: Stop, ctx: &mut Self::Context) -> Self::Result {
-        let shell = self.running(ctx);
+        let mut shell = self.running(ctx);
         shell.input(Input::Stop, ctx);
         AtItsEnd(Arc::clone(&shell.blueprint))
     }

@@ -1,6 +1,10 @@
 //! The shell: it turns what happens into inputs of the machine, and has its actions [carried out](super::deeds).
 
-use std::{mem, sync::Arc};
+use std::{
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+};
 
 use actix::{ActorContext, ActorState, AsyncContext, Context, SpawnHandle};
 use log::Level;
@@ -162,6 +166,19 @@ impl Shell {
         }
         shell.input(Input::Start, ctx);
         shell
+    }
+
+    /// From here on those on the same thread may look at it.
+    pub(super) fn published(self) -> Arc<Mutex<Self>> {
+        let blueprint = Arc::clone(&self.blueprint);
+        let shell = Arc::new(Mutex::new(self));
+        blueprint.plan().shell = Some((thread::current().id(), Arc::downgrade(&shell)));
+        shell
+    }
+
+    /// Nobody else holds the lock for longer than a look, and that on the same thread: so nobody waits here.
+    pub(super) fn open(shell: &Mutex<Self>) -> MutexGuard<'_, Self> {
+        shell.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes on a child after the start.
@@ -337,7 +354,7 @@ impl Shell {
             ctx.cancel_future(timer);
         }
         let timer = ctx.run_later(wait, |supervisor, ctx| {
-            let shell = supervisor.running(ctx);
+            let mut shell = supervisor.running(ctx);
             shell.timer = None;
             match shell.inbox.is_empty() {
                 true => shell.tick(ctx),

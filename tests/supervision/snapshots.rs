@@ -171,6 +171,62 @@ fn what_was_sent_before_a_failure_and_is_handled_after_it_knows_of_it() {
 }
 
 #[test]
+fn a_tree_knows_of_a_failure_that_the_supervisor_below_has_yet_to_hear_of() {
+    paused(async {
+        let puppet = Puppet::spec("puppet");
+        let addr = puppet.addr();
+        let inner = Supervisor::with_spec("inner", fragile()).unwrap().child(puppet);
+        let root = Supervisor::new("root").child(ChildSpec::supervisor(inner)).start();
+        let (asks, asked) = tokio::sync::oneshot::channel();
+        let supervisor = root.clone();
+        let poisoned = tell(move |_, _| {
+            let _ = asks.send(supervisor.send(Tree));
+            panic!("in the same breath");
+        });
+        addr.send(poisoned).await.unwrap_err();
+        let tree = asked.await.unwrap().await.unwrap();
+        assert_eq!(tree.supervisors[0].status.failures, 1.0);
+        assert_eq!(tree.supervisors[0].children[0].state, ChildState::BackingOff);
+    });
+}
+
+/// So many below each, down to the leaves.
+fn bush(name: String, width: usize, levels: u32) -> Supervisor {
+    (0..width).fold(Supervisor::new(&name), |top, index| {
+        let below = format!("{name}.{index}");
+        match levels {
+            1 => top.child(quiet(below)),
+            _ => top.child(ChildSpec::supervisor(bush(below, width, levels - 1))),
+        }
+    })
+}
+
+fn assert_bushy(node: &TreeNode, name: &str, width: usize, levels: u32) {
+    let below: Vec<_> = (0..width).map(|index| format!("{name}.{index}")).collect();
+    assert_eq!(node.status.name, name);
+    assert!(node.children.iter().map(|child| &child.name).eq(&below));
+    match levels {
+        1 => assert!(node.supervisors.is_empty()),
+        _ => {
+            let tokens = node.supervisors.iter().map(|node| node.token);
+            assert!(tokens.eq(node.children.iter().map(|child| Some(child.token))));
+            for (node, name) in node.supervisors.iter().zip(&below) {
+                assert_bushy(node, name, width, levels - 1);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_tree_of_thousands_is_whole_and_in_start_order() {
+    paused(async {
+        let root = bush("root".to_owned(), 14, 3).start();
+        settle().await;
+        assert_bushy(&root.send(Tree).await.unwrap(), "root", 14, 3);
+    });
+}
+
+#[test]
 fn what_is_printed_for_debugging_says_what_it_is() {
     paused(async {
         let root = start("root", exact());
