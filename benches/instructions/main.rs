@@ -22,13 +22,15 @@ use self::{watch::Watch, work::Work};
 
 /// What is measured, over what, and the highest ratio that passes. A tenth above what was measured when it was set. (Instructions
 /// are not time: most of a message's time is spent waiting for memory.)
-const BOUNDS: [(Work, Work, f64); 6] = [
+const BOUNDS: [(Work, Work, f64); 8] = [
     (Work::Message, Work::PlainMessage, 1.12),
     (Work::Request, Work::PlainRequest, 1.31),
     (Work::MessageElsewhere, Work::PlainMessage, 1.26),
     (Work::RestartAfterStop, Work::TaskAfterStop, 4.38),
     (Work::RestartAfterPanic, Work::TaskAfterPanic, 1.96),
     (Work::Child, Work::PlainActor, 6.12),
+    (Work::Removal, Work::PlainActor, 7.74),
+    (Work::NestedTree, Work::FlatTree, 2.27),
 ];
 
 /// So many of these are about messages.
