@@ -1,9 +1,10 @@
-//! How many messages a child handles before others on its thread have their turn.
+//! How much a child, or a supervisor, does before others on its thread have their turn.
 
 use std::{cell::Cell, future::poll_fn, rc::Rc, sync::mpsc, task::Poll};
 
 use actix::prelude::*;
-use actix_supervisor::{Add, Placement};
+use actix_supervisor::{Add, ChildSpec, Placement, Status, Supervisor, Tree};
+use futures::future::{Either, select};
 
 use crate::{
     puppet::{Puppet, tell},
@@ -50,4 +51,24 @@ fn messages_that_take_no_time_are_handled_128_in_one_turn_wherever_it_runs() {
             assert_ne!(first[0], second[0], "{place}: others have had their turn");
         });
     }
+}
+
+#[test]
+fn others_have_their_turn_while_a_large_tree_is_told() {
+    paused(async {
+        let sub = || ChildSpec::supervisor(Supervisor::new("sub"));
+        let large = (0..2_000).fold(Supervisor::new("large"), |root, _| root.child(sub())).start();
+        let small = start("small", exact());
+        settle().await;
+        match select(Box::pin(large.send(Tree)), Box::pin(small.send(Status))).await {
+            Either::Left(_) => panic!("all of it was told in one go"),
+            Either::Right((status, tree)) => {
+                assert_eq!(status.unwrap().children.total(), 0);
+                let tree = tree.await.unwrap();
+                assert_eq!(tree.supervisors.len(), 2_000);
+                let tokens = tree.supervisors.iter().map(|sub| sub.token);
+                assert!(tokens.eq(tree.children.iter().map(|child| Some(child.token))));
+            }
+        }
+    });
 }
