@@ -93,8 +93,8 @@ impl Shell {
     }
 }
 
-/// The way down a tree, along those that are on this thread. They are looked at, which takes a tenth of the time that a question
-/// and an answer take each.
+/// The way down a tree, along those that are on this thread. They are looked at, which takes a quarter of the time of a
+/// question and its answer.
 pub(super) struct Walk {
     here: ThreadId,
     /// From the one that it has begun with to the one that it is at.
