@@ -52,8 +52,6 @@ pub(super) struct Shell {
     pub(super) ticking: bool,
     timer: Option<(Instant, SpawnHandle)>,
     pub(super) waiting: Waiting,
-    /// Somebody does.
-    is_awaited: bool,
     actions: Vec<Action>,
     /// Sent when all actions have been carried out, so that they are true (I4).
     answers: Vec<(Box<dyn Waiter>, Answer)>,
@@ -144,7 +142,6 @@ impl Shell {
             ticking: false,
             timer: None,
             waiting: Waiting::default(),
-            is_awaited: false,
             actions: Vec::new(),
             answers: Vec::new(),
             latest: None,
@@ -208,26 +205,25 @@ impl Shell {
     ) -> Result<Course, Refused> {
         self.is_mine(token)?;
         let progress = self.machine.request(token.child, request, now(), &mut self.actions);
-        let at_once = progress.ok().and_then(|progress| self.settled_by(token.child, progress));
+        let course = match progress {
+            Ok(Progress::Done) => Ok(Course::Settled(Settled::Done)),
+            Ok(Progress::Until(wait)) => Ok(self.course(token.child, wait)),
+            Ok(Progress::Overdue) => Err(Refused::Overdue),
+            Err(refusal) => Err(refusal.into()),
+        };
         self.act(ctx);
-        match (progress, at_once) {
-            (_, Some(settled)) => Ok(Course::Settled(settled)),
-            (Ok(Progress::Done), None) => Ok(Course::Settled(Settled::Done)),
-            (Ok(Progress::Until(wait)), None) => Ok(Course::Until(self.until(token.child, wait))),
-            (Ok(Progress::Overdue), None) => Err(Refused::Overdue),
-            (Err(refusal), None) => Err(refusal.into()),
-        }
+        course
     }
 
     /// What is waited for may be among what is about to be done.
-    fn settled_by(&self, of: u64, progress: Progress) -> Option<Settled> {
-        let Progress::Until(until) = progress else { return None };
-        self.actions.iter().find_map(|action| match action {
+    fn course(&self, of: u64, until: Wait) -> Course {
+        let settled = self.actions.iter().find_map(|action| match action {
             Action::Settle { child, wait, outcome } if (*child, *wait) == (of, until) => {
                 Some(*outcome)
             }
             _ => None,
-        })
+        });
+        settled.map_or_else(|| Course::Until(self.until(of, until)), Course::Settled)
     }
 
     fn is_mine(&self, token: ChildToken) -> Result<(), Refused> {
@@ -243,17 +239,12 @@ impl Shell {
         self.machine.knows(token.child).map_err(Refused::from)
     }
 
-    pub(super) fn until(&mut self, child: u64, wait: Wait) -> Until {
-        self.is_awaited = true;
+    pub(super) fn until(&self, child: u64, wait: Wait) -> Until {
         Until { waiting: self.waiting.clone(), child, wait }
     }
 
     pub(super) fn settle(&mut self, child: u64, wait: Wait, outcome: Settled) {
-        if !self.is_awaited {
-            return;
-        }
-        let (those, is_awaited) = self.waiting.take(child, wait);
-        self.is_awaited = is_awaited;
+        let Some(those) = self.waiting.take(child, wait) else { return };
         let failure = match outcome {
             Settled::Failed => self.latest().cloned(),
             Settled::Done | Settled::Superseded | Settled::Stopping | Settled::Timeout => None,

@@ -64,11 +64,9 @@ impl Waiting {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes out who has waited for this, and tells whether others are left, who wait for something else.
-    pub(super) fn take(&self, child: u64, wait: Wait) -> (Vec<Box<dyn Waiter>>, bool) {
-        let mut all = self.all();
-        let those = all.remove(&(child, wait)).unwrap_or_default();
-        (those, !all.is_empty())
+    /// Takes out who has waited for this, if anybody has.
+    pub(super) fn take(&self, child: u64, wait: Wait) -> Option<Vec<Box<dyn Waiter>>> {
+        self.all().remove(&(child, wait))
     }
 
     /// Nobody will settle anything any more.
