@@ -2,14 +2,18 @@
 //!
 //! `LOAD_MESSAGES` is how many there are: a million in `.ci/run`.
 
+#[path = "model/setting.rs"]
+mod setting;
+
 use std::{
     collections::BTreeSet,
-    env, fs,
+    fs,
     ops::Range,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
+use self::setting::setting;
 use actix::prelude::*;
 use actix_supervisor::{
     ChildSpec, Spec, Status, Stop, Supervisor, SupervisorState, install_panic_hook,
@@ -20,14 +24,6 @@ const SENDERS: u32 = 4;
 const MESSAGES: u32 = 200_000;
 /// An incarnation's last message is its hundredth: it panics at it.
 const LIFESPAN: u32 = 100;
-
-/// How many messages there are.
-fn messages() -> u32 {
-    match env::var("LOAD_MESSAGES") {
-        Ok(value) => value.replace('_', "").parse().expect("a number"),
-        Err(_) => MESSAGES,
-    }
-}
 
 /// How much memory may come on top of what is in use after the first tenth, in KiB: far more than what the
 /// allocator's moods account for, and less than five bytes a message, or half a kilobyte a restart, where there are a
@@ -126,7 +122,7 @@ async fn load(to: &Addr<Worker>, share: u32) -> Vec<Report> {
 #[test]
 fn only_the_messages_in_hand_are_lost_at_thousands_of_panics() {
     install_panic_hook(); // Prints nothing of a child's panic.
-    let messages = messages();
+    let messages = setting("LOAD_MESSAGES", MESSAGES);
     let (share, restarts) = (messages / SENDERS, messages / LIFESPAN);
     let mut log = vec![u32::MAX; messages as usize]; // Its memory is in use before we look at that.
     log.clear();

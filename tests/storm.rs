@@ -2,9 +2,11 @@
 //!
 //! `SUPERVISOR_STORM_STEPS` is how many messages there are, and `SUPERVISOR_STORM_SEED` repeats the choices of a run.
 
+#[path = "model/setting.rs"]
+mod setting;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env,
     io::{self, Write},
     sync::{
         Arc, Mutex,
@@ -14,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use self::setting::setting;
 use actix::prelude::*;
 use actix_supervisor::{
     ChildInfo, ChildSpec, ChildState, ChildToken, Event, EventKind, Failure, Kill, List, Placement,
@@ -251,13 +254,6 @@ fn threads_of_the_pool() -> usize {
 #[cfg(not(target_os = "linux"))]
 fn threads_of_the_pool() -> usize {
     0
-}
-
-fn setting<T: std::str::FromStr>(name: &str, default: T) -> T {
-    match env::var(name) {
-        Ok(value) => value.parse().unwrap_or_else(|_| panic!("{name}: {value}")),
-        Err(_) => default,
-    }
 }
 
 async fn storm(seed: u64, messages: u32) {

@@ -16,6 +16,7 @@ mod readable;
 mod real;
 mod reference;
 mod scripted;
+mod setting;
 mod shares;
 mod shrink;
 mod side_by_side;

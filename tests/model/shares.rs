@@ -2,7 +2,6 @@
 
 use std::{
     cell::Cell,
-    env,
     io::{self, Write},
     ops::Range,
     panic, process,
@@ -15,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{program::Program, side_by_side};
+use crate::{program::Program, setting::setting, side_by_side};
 
 const PROGRAMS: u64 = 20_000;
 
@@ -52,13 +51,6 @@ shares! {
 static HAS_FAILED: AtomicBool = AtomicBool::new(false);
 static COMPARED: AtomicU64 = AtomicU64::new(0);
 static DONE: AtomicUsize = AtomicUsize::new(0);
-
-fn setting(name: &str, default: u64) -> u64 {
-    match env::var(name) {
-        Ok(value) => value.replace('_', "").parse().expect(name),
-        Err(_) => default,
-    }
-}
 
 thread_local! {
     static TELLS: Cell<bool> = const { Cell::new(false) };

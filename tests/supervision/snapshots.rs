@@ -151,20 +151,33 @@ fn a_tree_tells_of_every_level_and_of_a_supervisor_that_is_down_as_a_child_only(
     });
 }
 
+/// Has the puppet ask its supervisor, or the one above, and panic at once. What it is answered.
+async fn asked_in_the_same_breath<M>(
+    puppet: &Addr<Puppet>,
+    of: &Addr<Supervisor>,
+    ask: M,
+) -> M::Result
+where
+    M: Message<Result: Send> + Send + 'static,
+    Supervisor: Handler<M>,
+{
+    let (asks, asked) = tokio::sync::oneshot::channel();
+    let supervisor = of.clone();
+    let poisoned = tell(move |_, _| {
+        let _ = asks.send(supervisor.send(ask));
+        panic!("in the same breath");
+    });
+    puppet.send(poisoned).await.unwrap_err();
+    asked.await.unwrap().await.unwrap()
+}
+
 #[test]
 fn what_was_sent_before_a_failure_and_is_handled_after_it_knows_of_it() {
     paused(async {
         let puppet = Puppet::spec("puppet");
         let addr = puppet.addr();
         let root = Supervisor::with_spec("root", fragile()).unwrap().child(puppet).start();
-        let (asks, asked) = tokio::sync::oneshot::channel();
-        let supervisor = root.clone();
-        let poisoned = tell(move |_, _| {
-            let _ = asks.send(supervisor.send(Status));
-            panic!("in the same breath");
-        });
-        addr.send(poisoned).await.unwrap_err();
-        let told = asked.await.unwrap().await.unwrap();
+        let told = asked_in_the_same_breath(&addr, &root, Status).await;
         assert_eq!((told.failures, told.children.backing_off), (1.0, 1));
         assert!(matches!(told.state, SupervisorState::Paused { .. }));
     });
@@ -177,14 +190,7 @@ fn a_tree_knows_of_a_failure_that_the_supervisor_below_has_yet_to_hear_of() {
         let addr = puppet.addr();
         let inner = Supervisor::with_spec("inner", fragile()).unwrap().child(puppet);
         let root = Supervisor::new("root").child(ChildSpec::supervisor(inner)).start();
-        let (asks, asked) = tokio::sync::oneshot::channel();
-        let supervisor = root.clone();
-        let poisoned = tell(move |_, _| {
-            let _ = asks.send(supervisor.send(Tree));
-            panic!("in the same breath");
-        });
-        addr.send(poisoned).await.unwrap_err();
-        let tree = asked.await.unwrap().await.unwrap();
+        let tree = asked_in_the_same_breath(&addr, &root, Tree).await;
         assert_eq!(tree.supervisors[0].status.failures, 1.0);
         assert_eq!(tree.supervisors[0].children[0].state, ChildState::BackingOff);
     });
