@@ -162,7 +162,7 @@ impl Blueprint {
 pub(super) fn push_open<T>(waiting: &mut Vec<T>, one: T, has_gone: impl Fn(&T) -> bool) {
     if waiting.len() == waiting.capacity() {
         waiting.retain(|other| !has_gone(other));
-        waiting.reserve(waiting.len() + 1);
+        waiting.reserve(waiting.len());
     }
     waiting.push(one);
 }
@@ -278,7 +278,12 @@ impl Nested for Blueprint {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
+    use crate::policy::RestartPolicy;
 
     #[test]
     fn who_does_not_wait_any_more_takes_no_place() {
@@ -293,5 +298,36 @@ mod tests {
         assert!(waiting.len() < 100, "{}", waiting.len());
         let open = waiting.iter().filter(|sender| !sender.is_closed());
         assert_eq!(open.count(), kept.len());
+    }
+
+    #[test]
+    fn those_who_wait_are_looked_through_only_when_there_is_no_place() {
+        let (mut waiting, looks) = (Vec::with_capacity(64), Cell::new(0));
+        let stays = |_: &u64| {
+            looks.set(looks.get() + 1);
+            false
+        };
+        for index in 0..64 {
+            push_open(&mut waiting, index, stays);
+        }
+        assert_eq!(looks.get(), 0);
+        // From then on at twice as many, and twice as many again.
+        for index in 64..1_000 {
+            push_open(&mut waiting, index, stays);
+        }
+        assert!(looks.get() <= 64 + 128 + 256 + 512, "{}", looks.get());
+    }
+
+    #[test]
+    fn children_on_the_same_terms_share_them() {
+        let supervisor = Supervisor::new("root");
+        let terms = |policy| {
+            let service = ChildSpec::service("service", |_: CancellationToken| async {});
+            supervisor.blueprint.take_on(service.restart(policy)).expect("it makes sense").terms
+        };
+        let [one, another] = [RestartPolicy::Transient; 2].map(terms);
+        let other = terms(RestartPolicy::Permanent);
+        assert!(Arc::ptr_eq(&one, &another));
+        assert_ne!(one, other);
     }
 }

@@ -108,7 +108,7 @@ impl Hub {
     /// What came from this number on.
     pub(super) fn from(&self, id: u64, most: usize) -> Batch {
         let memory = self.memory();
-        let first = memory.events.front().map_or(memory.latest + 1, |record| record.id);
+        let first = memory.events.front().map_or(1, |record| record.id);
         let skip = usize::try_from(id.saturating_sub(first)).unwrap_or(usize::MAX);
         Batch {
             missed: first.saturating_sub(id),
