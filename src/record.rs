@@ -147,7 +147,8 @@ impl kv::Source for Facts {
 }
 
 impl EndReason {
-    fn name(&self) -> &'static str {
+    /// The variant's name, as it is written for machines.
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Finished => "finished",
             Self::Stopped => "stopped",

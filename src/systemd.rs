@@ -199,3 +199,19 @@ impl Word {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_the_process_is_alive_is_due_once_in_each_period() {
+        let minute = Duration::from_secs(60);
+        let mut watchdog = Watchdog { period: minute, due: now() };
+        assert_eq!(watchdog.due_in(), Duration::ZERO);
+        assert!(watchdog.is_due());
+        assert!(!watchdog.is_due());
+        let left = watchdog.due_in();
+        assert!(minute / 2 < left && left <= minute, "{left:?}");
+    }
+}

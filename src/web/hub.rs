@@ -341,6 +341,61 @@ mod tests {
     }
 
     #[test]
+    fn as_much_is_kept_as_there_is_room_for_and_then_half_of_it() {
+        let hub = Hub::new();
+        let held = || hub.memory().held;
+        // An event and a failure each.
+        (0..5).flat_map(|_| 0..3_276).for_each(|child| hub.record(&panicked(child)));
+        (0..4).for_each(|_| hub.record(&panicked(3_276)));
+        assert_eq!(held(), ALL);
+        hub.record(&panicked(3_276));
+        assert!(held() <= ALL / 2 + 12, "{}", held());
+
+        // Of one who has failed that often, an event is one more only.
+        let hub = Hub::new();
+        let held = || hub.memory().held;
+        (0..6).for_each(|_| hub.record(&panicked(0)));
+        for child in (0..5).flat_map(|_| 1..3_500) {
+            hub.record(&panicked(child));
+            assert!(held() <= ALL, "{}", held());
+        }
+    }
+
+    #[test]
+    fn of_too_many_children_the_half_is_kept_of_which_was_told_last() {
+        let hub = Hub::new();
+        let known = |child| hub.about(token(child)).is_some();
+        let count = || hub.memory().children.len();
+        (0..4_096).for_each(|child| hub.record(&panicked(child)));
+        hub.record(&panicked(0));
+        assert_eq!(count(), 4_096);
+        hub.record(&panicked(4_096));
+        assert_eq!(count(), 2_048 + 1);
+        assert!(known(0) && known(2_049) && known(4_096) && !known(2_048));
+    }
+
+    #[test]
+    fn a_child_spends_its_time_in_phases() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_time().start_paused(true).build().expect("a runtime").block_on(async {
+            let hub = Hub::new();
+            let pass = |seconds| tokio::time::advance(Duration::from_secs(seconds));
+            let (name, token) = ("child".to_owned(), token(7));
+            let tell = |kind| hub.record(&Event { path: vec!["root".into(), name.clone()], kind });
+            tell(EventKind::ChildStarted { name: name.clone(), token });
+            pass(2).await;
+            tell(EventKind::ChildReady { name: name.clone(), token });
+            pass(3).await;
+            hub.record(&panicked(7));
+            pass(4).await;
+            let about = hub.about(token).expect("it is known");
+            assert!(matches!(about.phase, Some(Phase::Waiting)));
+            assert_eq!(about.since, Duration::from_secs(4));
+            assert_eq!(about.spent, [2, 3, 4, 0].map(Duration::from_secs));
+        });
+    }
+
+    #[test]
     fn backtraces_are_kept_of_the_last_failures_only() {
         let hub = Hub::new();
         for child in 0..1_000 {

@@ -99,7 +99,7 @@ pub(super) fn event(record: &Record, texts: Texts) -> Value {
         }
         EventKind::ChildRestarted { restarts, .. } => told["restarts"] = json!(restarts),
         EventKind::ChildEnded { reason, .. } => {
-            told["reason"] = json!(ended(reason));
+            told["reason"] = json!(reason.name());
             if let EndReason::Failed(failure)
             | EndReason::GaveUp(failure)
             | EndReason::Stranded(failure) = reason
@@ -125,19 +125,6 @@ pub(super) fn event(record: &Record, texts: Texts) -> Value {
         | EventKind::SupervisorStarted => {}
     }
     told
-}
-
-fn ended(reason: &EndReason) -> &'static str {
-    match reason {
-        EndReason::Finished => "finished",
-        EndReason::Stopped => "stopped",
-        EndReason::Failed(_) => "failed",
-        EndReason::GaveUp(_) => "gave_up",
-        EndReason::Stranded(_) => "stranded",
-        EndReason::WithGroup => "with_group",
-        EndReason::WithSupervisor => "with_supervisor",
-        EndReason::Removed => "removed",
-    }
 }
 
 /// A child's page. With backtraces, it takes long the first time.
@@ -198,4 +185,69 @@ pub(super) fn health(report: &HealthReport, texts: Texts) -> String {
         line = format!("{line}; and {more} more");
     }
     clipped(line.replace(char::is_control, " "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use super::*;
+    use crate::{child::panics::Guarded, event::Event};
+
+    fn failed(failure: Failure) -> Event {
+        let kind = EventKind::ChildFailed {
+            name: "child".into(),
+            token: ChildToken { supervisor: 1, child: 2 },
+            failure,
+            failures: 1.0,
+            threshold: 5.0,
+            restarting: true,
+        };
+        Event { path: vec!["root".into(), "child".into()], kind }
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_is_cut_between_two_characters() {
+        assert_eq!(clipped_at("four".into(), 4), "four");
+        assert_eq!(clipped_at("fives".into(), 4), "five…");
+        assert_eq!(clipped_at("fünfzehn".into(), 2), "f…");
+        assert_eq!(clipped("x".repeat(4_001)), format!("{}…", "x".repeat(4_000)));
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("no settings")]
+    struct NoSettings(#[source] std::io::Error);
+
+    #[test]
+    fn an_error_is_told_with_its_sources_where_texts_are_shown() {
+        let cause = std::io::Error::other(std::io::Error::other("no such disk"));
+        let error = Failure::error(NoSettings(cause));
+        let told = failure(&error, Texts::Shown);
+        assert_eq!(told["message"], "no settings");
+        assert_eq!(told["sources"], json!(["no such disk"]));
+        assert_eq!(failure(&error, Texts::Hidden), json!({ "kind": "error" }));
+    }
+
+    #[test]
+    fn a_backtrace_is_told_where_texts_are_shown() {
+        let backtrace = Arc::new(Backtrace::disabled());
+        let event = Guarded::new(failed(Failure::Stopped));
+        let record = Arc::new(Record { id: 1, at: 0, event });
+        let about = || About {
+            phase: None,
+            since: Duration::ZERO,
+            spent: [Duration::ZERO; 4],
+            history: Vec::new(),
+            failures: vec![
+                (Arc::clone(&record), Some(Arc::clone(&backtrace))),
+                (Arc::clone(&record), None),
+            ],
+        };
+        let token = ChildToken { supervisor: 1, child: 2 };
+        let shown = child(token, Some(about()), Texts::Shown);
+        let told: Vec<_> = shown["failures"].as_array().into_iter().flatten().collect();
+        assert!(told[0]["backtrace"].is_null() && told[1]["backtrace"] == "disabled backtrace");
+        let hidden = child(token, Some(about()), Texts::Hidden);
+        assert!(hidden["failures"][1]["backtrace"].is_null(), "{hidden}");
+    }
 }

@@ -4,6 +4,7 @@
 
 mod control;
 mod failures;
+mod fresh;
 mod probes;
 mod shown;
 mod stream;
