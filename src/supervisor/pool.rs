@@ -46,7 +46,6 @@ where
     let of_pool = Spec {
         strategy: Strategy::OneForOne,
         shutdown_order: ShutdownOrder::Concurrent,
-        max_children: None,
         event_hook: None,
         // It ends when nobody is left to take a message, and not before.
         auto_shutdown: AutoShutdown::Never,

@@ -256,3 +256,21 @@ fn a_temporary_blocking_service_that_returns_ends_and_its_mailbox_closes() {
         assert!(!addr.connected());
     });
 }
+
+#[test]
+fn whoever_asks_for_the_end_of_one_that_is_left_behind_at_once_is_answered_at_once() {
+    real(async {
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let released = std::sync::Mutex::new(released);
+        let spec = ChildSpec::blocking("deaf", move |_| {
+            let _ = released.lock().unwrap().recv();
+        });
+        let root = Supervisor::new("root").child(spec.shutdown(Shutdown::Kill)).start();
+        while info(&root, "deaf").await.state != ChildState::Running {
+            tokio::task::yield_now().await;
+        }
+        let deaf = token(&root, "deaf").await;
+        assert_eq!(root.send(Terminate(deaf)).await.unwrap(), Err(ChildError::Timeout));
+        drop(release);
+    });
+}

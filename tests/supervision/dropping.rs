@@ -1,5 +1,7 @@
 //! What panics when it is dropped, on ordinary ways: a stop, a removal, an unread answer.
 
+use std::sync::Arc;
+
 use actix::prelude::*;
 use actix_supervisor::{
     Add, AddAndWait, AddError, CancellationToken, ChildError, ChildSpec, Decision, Failure, Kill,
@@ -270,4 +272,24 @@ fn a_mailbox_that_no_child_gets_is_emptied_whatever_its_messages_do_when_they_ar
             assert_eq!(status(&other).await.children.running, 0);
         });
     }
+}
+
+#[test]
+fn of_a_child_that_has_ended_nothing_is_kept() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("it holds something")]
+    struct Holds(Arc<()>);
+
+    paused(async {
+        let held = Arc::new(());
+        let error = Arc::clone(&held);
+        let spec = ChildSpec::service("child", move |_| {
+            let error = Holds(Arc::clone(&error));
+            async { Err::<(), _>(error) }
+        });
+        let root = Supervisor::new("root").child(spec.restart(RestartPolicy::Temporary)).start();
+        settle().await;
+        assert!(list(&root).await.is_empty());
+        assert_eq!(Arc::strong_count(&held), 1);
+    });
 }

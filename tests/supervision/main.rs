@@ -25,6 +25,7 @@ mod nesting;
 mod pausing;
 mod pool_calls;
 mod pool_members;
+mod pool_settings;
 mod pools;
 mod puppet;
 mod readiness;

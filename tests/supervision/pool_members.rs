@@ -254,3 +254,17 @@ fn nobody_else_is_added_to_a_pool() {
         assert_eq!(names(&list(&bench.members).await), ["workers-1"]);
     });
 }
+
+#[test]
+fn a_supervisor_that_is_no_pool_is_not_resized() {
+    paused(async {
+        let below = ChildSpec::supervisor(Supervisor::new("below"));
+        let root = Supervisor::new("root").child(below).start();
+        let below = token(&root, "below").await;
+        let refused = root.send(Resize(below, 3)).await.unwrap().unwrap_err();
+        assert_eq!(refused.to_string(), "child \"below\" is no pool");
+        let refused = root.send(Resize(below, 0)).await.unwrap().unwrap_err();
+        let allowed = "child \"below\": members = 0 is not allowed; allowed: one or more";
+        assert_eq!(refused.to_string(), allowed);
+    });
+}

@@ -7,12 +7,15 @@ use std::sync::{
 
 use actix::prelude::*;
 use actix_supervisor::{
-    Add, Backoff, ChildSpec, OnLimit, RemoveAndWait, Restart, Strategy, Supervisor, WhileDown,
+    Add, Backoff, ChildSpec, OnLimit, RemoveAndWait, Replace, Restart, Shutdown, Strategy,
+    Supervisor, WhileDown,
 };
 
 use crate::{
     puppet::{OnDrop, Puppet, Tell, life, tell},
-    support::{exact, fragile, now, paused, placed, secs, settle, sleep, start, status},
+    support::{
+        exact, fragile, info, now, paused, placed, secs, settle, sleep, start, status, token,
+    },
 };
 
 fn boom() -> Tell {
@@ -124,5 +127,77 @@ fn messages_before_its_first_start_are_kept_when_its_supervisor_fails_before_it(
         settle().await;
         // The group is down, and its second child has never been up.
         assert_eq!(addr.send(life()).await, Ok(1));
+    });
+}
+
+#[test]
+fn one_that_has_yet_to_start_keeps_its_messages_when_one_that_rejects_takes_its_place() {
+    paused(async {
+        let slow = Puppet::starting("slow", |_, ctx| ctx.wait(fut::wrap_future(sleep(secs(9)))));
+        let second = Puppet::spec("second");
+        let addr = second.addr();
+        let root = Supervisor::with_spec("root", exact().strategy(Strategy::RestForOne)).unwrap();
+        let root = root.child(slow).child(second).start();
+        let waiting = addr.send(life());
+        let rejects = Puppet::spec("second").while_down(WhileDown::Reject);
+        let second = token(&root, "second").await;
+        assert_eq!(root.send(Replace(second, rejects)).await.unwrap(), Ok(()));
+        assert_eq!(waiting.await, Ok(1));
+    });
+}
+
+#[test]
+fn one_that_was_up_before_its_supervisor_failed_rejects_from_its_replacement_on() {
+    paused(async {
+        let first = Puppet::starting("first", |life, ctx| {
+            if life == 2 {
+                ctx.wait(fut::wrap_future(sleep(secs(60))));
+            }
+        });
+        let (first_addr, second) = (first.addr(), Puppet::spec("second"));
+        let addr = second.addr();
+        let group = fragile().strategy(Strategy::RestForOne).on_limit(OnLimit::Escalate);
+        let group = Supervisor::with_spec("group", group).unwrap().child(first).child(second);
+        let group_addr = group.addr();
+        let _root = Supervisor::new("root").child(ChildSpec::supervisor(group)).start();
+        assert_eq!(addr.send(life()).await, Ok(1));
+        first_addr.send(boom()).await.unwrap_err();
+        settle().await;
+
+        // The group is up again, and its second child waits for the first one.
+        let failed = info(&group_addr, "first").await.last_failure;
+        assert_eq!(failed.unwrap().to_string(), "panicked: boom", "it is known from before");
+        let waiting = addr.send(life());
+        let rejects = Puppet::spec("second").while_down(WhileDown::Reject);
+        let second = token(&group_addr, "second").await;
+        assert_eq!(group_addr.send(Replace(second, rejects)).await.unwrap(), Ok(()));
+        let replaced = now();
+        assert_eq!(waiting.await, Err(MailboxError::Closed));
+        assert!(now() - replaced < secs(1));
+    });
+}
+
+#[test]
+fn one_that_stops_for_its_replacement_rejects_nothing_while_it_does() {
+    paused(async {
+        let mut lives = 0;
+        let stubborn = ChildSpec::actor("child", move |_| {
+            lives += 1;
+            let mut puppet = Puppet::new(lives);
+            puppet.on_stopping = Box::new(|_| Running::Continue);
+            puppet
+        });
+        let stubborn = placed(stubborn).shutdown(Shutdown::Timeout(secs(2)));
+        let addr = stubborn.addr();
+        let root = Supervisor::new("root").child(stubborn).start();
+        assert_eq!(addr.send(life()).await, Ok(1));
+        let child = token(&root, "child").await;
+        let rejects = Puppet::spec("child").while_down(WhileDown::Reject);
+        let replaced = root.send(Replace(child, rejects));
+        let replaced = actix_rt::spawn(replaced);
+        settle().await;
+        let waiting = addr.send(life());
+        assert_eq!(replaced.await.unwrap().unwrap(), Ok(()));
+        assert_eq!(waiting.await, Ok(1), "of the new spec it is the first one");
     });
 }

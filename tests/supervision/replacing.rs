@@ -4,8 +4,9 @@ use std::sync::mpsc;
 
 use actix::prelude::*;
 use actix_supervisor::{
-    Backoff, CancellationToken, ChildError, ChildSpec, ChildState, Decision, Replace, ReplaceError,
-    Restart, RestartPolicy, ServiceActor, Shutdown, Stop, Supervisor, Terminate, WhileDown,
+    Add, Backoff, CancellationToken, ChildError, ChildSpec, ChildState, Decision, Replace,
+    ReplaceError, Restart, RestartPolicy, ServiceActor, Shutdown, Stop, Supervisor, Terminate,
+    WhileDown,
 };
 
 use crate::{
@@ -215,7 +216,7 @@ fn the_old_factory_is_dropped() {
             let _held = &held;
             make()
         });
-        let child = root.send(actix_supervisor::Add(spec)).await.unwrap().unwrap();
+        let child = root.send(Add(spec)).await.unwrap().unwrap();
         assert_eq!(dropped.try_recv(), Err(mpsc::TryRecvError::Empty));
         let replaced = root.send(Replace(child.token(), Probes::spec("new", &journal))).await;
         assert_eq!(replaced.unwrap(), Ok(()));
@@ -325,5 +326,21 @@ fn a_token_that_is_not_good_here_is_refused_and_nothing_changes() {
         settle().await;
         let refused = bench.replace(bench.spec()).await;
         assert_eq!(refused, Err(ReplaceError::Child(ChildError::NotFound)));
+    });
+}
+
+#[test]
+fn a_token_of_another_supervisor_replaces_no_child_of_the_same_number() {
+    paused(async {
+        let bench = Bench::new(|spec| spec).await;
+        let journal = Journal::default();
+        let (first, elsewhere) = (Probes::spec("first", &journal), start("elsewhere", exact()));
+        let first = elsewhere.send(Add(first)).await.unwrap().unwrap();
+        let other = Probes::spec("other", &journal);
+        let refused = elsewhere.send(Replace(bench.token, other)).await.unwrap();
+        assert_eq!(refused, Err(ReplaceError::Child(ChildError::WrongSupervisor)));
+        assert_eq!(elsewhere.send(Restart(first.token())).await.unwrap(), Ok(()));
+        assert_eq!(first.addr().send(Do::Nothing).await, Ok(2));
+        assert_eq!(journal.count("other: made 1"), 0);
     });
 }
