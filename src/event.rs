@@ -403,6 +403,12 @@ mod tests {
     use crate::failure::PanicInfo;
 
     #[test]
+    fn only_what_controls_a_terminal_is_written_as_an_escape() {
+        assert_eq!(one_line("it's \"café"), "it's \"café");
+        assert_eq!(one_line("a\tb\u{7f}é"), "a\\tb\\u{7f}é");
+    }
+
+    #[test]
     fn an_event_is_one_line_whatever_names_and_messages_hold() {
         let info = PanicInfo {
             message: "two\nlines\r\n\u{1b}[31m".into(),

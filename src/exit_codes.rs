@@ -182,6 +182,12 @@ mod tests {
     }
 
     #[test]
+    fn what_the_process_returns_is_that_status() {
+        let ended: Result<StopReport, Failure> = Err(gave_up(true));
+        assert_eq!(ExitCodes::default().of(ended), ExitCode::from(75));
+    }
+
+    #[test]
     fn each_status_can_be_another_one() {
         let others = ExitCodes::default()
             .stopped(10)

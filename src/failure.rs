@@ -265,3 +265,39 @@ impl From<Exit> for Outcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::backtrace::Backtrace;
+
+    use super::*;
+
+    fn over(supervisor: &str, child: &str, last: Failure) -> Failure {
+        let (path, last) = ([supervisor.to_owned(), child.to_owned()], Box::new(last));
+        Failure::LimitReached { path, failures: 6.0, threshold: 5.0, last, at_start: false }
+    }
+
+    #[test]
+    fn a_failure_of_supervisors_leads_down_to_what_began_it() {
+        let failure = over("root", "below", over("below", "worker", Failure::Killed));
+        assert_eq!(failure.path(), ["root", "below", "worker"]);
+        assert_eq!(failure.root_cause().kind(), "killed");
+        let said = "root gave up over its child below: below gave up over its child worker: killed";
+        assert_eq!(failure.to_string(), said);
+        let below = failure.source().expect("a failure of the one below");
+        let killed = below.source().expect("a failure of the worker");
+        assert!(matches!(killed.downcast_ref(), Some(Failure::Killed)));
+        assert!(killed.source().is_none());
+        assert!(Failure::Killed.path().is_empty());
+        assert_eq!(Failure::Killed.root_cause().kind(), "killed");
+    }
+
+    #[test]
+    fn a_panic_is_printed_for_debugging_without_its_backtrace() {
+        let location = Some("src/main.rs:1:2".to_owned());
+        let backtrace = Some(Arc::new(Backtrace::force_capture()));
+        let panic = PanicInfo { message: "a bug".into(), location, backtrace };
+        let printed = r#"PanicInfo { message: "a bug", location: Some("src/main.rs:1:2"), .. }"#;
+        assert_eq!(format!("{panic:?}"), printed);
+    }
+}

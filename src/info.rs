@@ -248,3 +248,19 @@ pub struct Unstopped {
     /// Names, from the supervisor that reports down to the child.
     pub path: Vec<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_kinds_of_children_make_the_total() {
+        let mut counts = ChildCounts::default();
+        let kinds =
+            [ChildKind::Actor, ChildKind::Service, ChildKind::Blocking, ChildKind::Supervisor];
+        for (kind, count) in kinds.into_iter().zip([10, 200, 3_000, 40_000]) {
+            *counts.kind_mut(kind) += count;
+        }
+        assert_eq!(counts.total(), 43_210);
+    }
+}

@@ -161,3 +161,26 @@ impl EndReason {
         }
     }
 }
+
+#[cfg(all(test, feature = "serde"))]
+mod tests {
+    use super::*;
+    use crate::failure::Failure;
+
+    #[test]
+    fn why_a_child_has_ended_has_the_same_name_in_all_that_is_written() {
+        let failures = [EndReason::Failed, EndReason::GaveUp, EndReason::Stranded];
+        let failures = failures.map(|reason| reason(Failure::Stopped));
+        let others = [
+            EndReason::Finished,
+            EndReason::Stopped,
+            EndReason::WithGroup,
+            EndReason::WithSupervisor,
+            EndReason::Removed,
+        ];
+        for reason in failures.into_iter().chain(others) {
+            let written = serde_json::to_value(&reason).expect("it can be written");
+            assert_eq!(written["end"], reason.name());
+        }
+    }
+}

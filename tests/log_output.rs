@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "a test binary has no public API")]
 
 use std::{
+    cell::Cell,
     future::Future,
     sync::{Mutex, Once, PoisonError},
 };
@@ -42,9 +43,14 @@ fn pairs_of(line: &str) -> String {
 
 static LINES: Lines = Lines(Mutex::new(Vec::new()));
 
+thread_local! {
+    /// Nothing louder is asked for, by the test that runs on this thread.
+    static MOST: Cell<LevelFilter> = const { Cell::new(LevelFilter::Trace) };
+}
+
 impl Log for Lines {
-    fn enabled(&self, _metadata: &Metadata<'_>) -> bool {
-        true
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= MOST.get()
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -240,4 +246,16 @@ fn a_logger_that_panics_harms_nothing() {
         assert!(root.send(Stop).await.unwrap().is_clean());
         assert!(other.send(Stop).await.unwrap().is_clean());
     });
+}
+
+#[test]
+fn a_logger_is_given_no_line_of_a_level_that_it_does_not_want() {
+    MOST.set(LevelFilter::Info);
+    test(async {
+        let root = Supervisor::new("laconic").child(quiet("child")).start();
+        settle().await;
+        root.send(Stop).await.unwrap();
+    });
+    let expected = ["laconic: supervisor started", "laconic: supervisor stopped"];
+    assert_eq!(logged("laconic"), expected.map(|text| (Level::Info, text.to_owned())));
 }

@@ -257,7 +257,10 @@ fn what_makes_no_sense_is_refused_with_its_path_and_the_words_of_the_spec() {
         ("[spec]\nbackoff_jitter = 2", "spec.backoff_jitter: spec: backoff_jitter = 2.0 is not"),
         ("[spec]\narbiters = 0", "spec.arbiters: spec: arbiters = 0 is not allowed; allowed: one"),
         ("[spec]\nmax_children = -1", "spec.max_children: invalid value: integer `-1`"),
-        ("[spec]\nshutdown_timeout = 15", "spec.shutdown_timeout: invalid type: integer `15`"),
+        (
+            "[spec]\nshutdown_timeout = 15",
+            "spec.shutdown_timeout: invalid type: integer `15`, expected a duration with its unit, such as \"15s\"",
+        ),
         ("[spec]\nshutdown_timeout = '15'", r#"spec.shutdown_timeout: "15" is no duration"#),
         ("[spec]\nstrategy = 'one'", "spec.strategy: unknown variant `one`, expected one of"),
         ("[spec]\nevent_hook = 1", "spec.event_hook: unknown field `event_hook`"),
@@ -342,4 +345,11 @@ fn policies_are_written_as_they_are_read() {
     there_and_back(ShutdownOrder::Reverse, "reverse");
     there_and_back(OnPanic::Restart, "restart");
     there_and_back(Decision::Escalate, "escalate");
+}
+
+#[test]
+fn what_a_shutdown_may_be_is_said_where_it_is_something_else() {
+    let refused = serde_json::from_value::<Shutdown>(json!(15)).unwrap_err().to_string();
+    let expected = r#"expected "kill", "infinite", or a duration such as "15s""#;
+    assert!(refused.contains(expected), "{refused}");
 }

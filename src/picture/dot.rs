@@ -82,7 +82,13 @@ impl fmt::Display for Escaped<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::hostile;
+    use super::{super::tests::hostile, Escaped};
+
+    #[test]
+    fn a_backslash_is_one_backslash_and_an_apostrophe_an_apostrophe() {
+        assert_eq!(Escaped(r"it's a\b").to_string(), r"it's a\\b");
+        assert_eq!(Escaped("a\tb").to_string(), r"a\\tb");
+    }
 
     #[test]
     fn a_graph_has_a_box_for_each_and_an_arrow_to_each_but_the_first() {

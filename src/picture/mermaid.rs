@@ -75,7 +75,6 @@ impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for letter in self.0.chars() {
             match letter {
-                ' ' => f.write_char(letter)?,
                 _ if letter.is_alphanumeric() => f.write_char(letter)?,
                 _ if letter.is_ascii_punctuation() => write!(f, "#{};", u32::from(letter))?,
                 _ => {
@@ -94,7 +93,12 @@ impl fmt::Display for Escaped<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::hostile;
+    use super::{super::tests::hostile, Escaped};
+
+    #[test]
+    fn letters_of_any_script_stay_as_they_are() {
+        assert_eq!(Escaped("कुरसी 7 café").to_string(), "कुरसी 7 café");
+    }
 
     #[test]
     fn a_flowchart_has_a_box_for_each_and_an_arrow_to_each_but_the_first() {

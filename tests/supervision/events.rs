@@ -319,3 +319,19 @@ fn an_event_is_one_line_whatever_the_names_hold() {
         assert_eq!(seen[1].path, ["new\nline", "a\nb\r\u{7}"], "as they are");
     });
 }
+
+#[test]
+fn who_subscribes_twice_is_told_once() {
+    paused(async {
+        let (journal, events) = (Journal::default(), Events::default());
+        let (root, other) = (start("r", exact()), Events::default());
+        let (subscriber, another) = (events.recipient(), other.recipient());
+        for subscriber in [&subscriber, &another, &subscriber] {
+            root.send(Subscribe(subscriber.clone())).await.unwrap();
+        }
+        root.send(Add(Probes::spec("p", &journal))).await.unwrap().unwrap();
+        settle().await;
+        assert_eq!(events.lines(), ["r/p: ChildStarted", "r/p: ChildReady"]);
+        assert_eq!(other.lines(), ["r/p: ChildStarted", "r/p: ChildReady"]);
+    });
+}

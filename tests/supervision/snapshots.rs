@@ -234,6 +234,13 @@ fn a_tree_of_thousands_is_whole_and_in_start_order() {
 
 #[test]
 fn what_is_printed_for_debugging_says_what_it_is() {
+    let supervisor = Supervisor::with_spec("workers", exact().max_children(7)).unwrap();
+    let printed = format!("{supervisor:?}");
+    for part in
+        ["Supervisor { name: \"workers\"", "failure_threshold: 5.0", "max_children: Some(7)"]
+    {
+        assert!(printed.contains(part), "{printed}");
+    }
     paused(async {
         let root = start("root", exact());
         let spec = Puppet::spec("child").in_flight(3);

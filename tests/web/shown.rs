@@ -83,3 +83,17 @@ fn ten_thousand_children_are_one_answer_that_is_shared() {
         assert_eq!(tree["tree"]["children"].as_array().unwrap().len(), 10_000);
     });
 }
+
+#[test]
+fn a_scope_is_printed_for_debugging_with_what_it_allows() {
+    run(async {
+        let scope = web::scope(Supervisor::new("root").addr());
+        let printed = format!("{scope:?}");
+        assert_eq!(
+            printed,
+            r#"Scope { at: "/supervisor", control: false, show_failures: false, .. }"#
+        );
+        let printed = format!("{:?}", scope.at("/here").allow_control().show_failures(true));
+        assert_eq!(printed, r#"Scope { at: "/here", control: true, show_failures: true, .. }"#);
+    });
+}
