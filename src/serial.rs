@@ -52,30 +52,51 @@ impl Serialize for ChildToken {
 /// The backtrace of a panic is part of [`PanicInfo`] only: it is long, and takes long.
 impl Serialize for Failure {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let more = match self {
-            Self::Panic(_) | Self::StartTimeout(_) | Self::Unresponsive(_) => 1,
-            Self::LimitReached { .. } => 4,
-            Self::Error(_) | Self::Stopped | Self::Killed | Self::ArbiterStopped => 0,
+        let mut told = Told {
+            kind: self.kind(),
+            message: self.to_string(),
+            sources: sources(self),
+            location: None,
+            limit: None,
+            path: None,
+            failures: None,
+            threshold: None,
+            last: None,
         };
-        let mut to = to.serialize_struct("Failure", 3 + more)?;
-        to.serialize_field("kind", self.kind())?;
-        to.serialize_field("message", &self.to_string())?;
-        to.serialize_field("sources", &sources(self))?;
         match self {
-            Self::Panic(PanicInfo { location, .. }) => to.serialize_field("location", location)?,
+            Self::Panic(PanicInfo { location, .. }) => told.location = Some(location),
             Self::StartTimeout(limit) | Self::Unresponsive(limit) => {
-                to.serialize_field("limit", &limit.as_secs_f64())?;
+                told.limit = Some(limit.as_secs_f64());
             }
             Self::LimitReached { path, failures, threshold, last, .. } => {
-                to.serialize_field("path", path)?;
-                to.serialize_field("failures", failures)?;
-                to.serialize_field("threshold", threshold)?;
-                to.serialize_field("last", last)?;
+                (told.path, told.last) = (Some(path), Some(&**last));
+                (told.failures, told.threshold) = (Some(*failures), Some(*threshold));
             }
             Self::Error(_) | Self::Stopped | Self::Killed | Self::ArbiterStopped => {}
         }
-        to.end()
+        told.serialize(to)
     }
+}
+
+/// A failure, as it is written.
+#[derive(Serialize)]
+#[serde(rename = "Failure")]
+struct Told<'a> {
+    kind: &'static str,
+    message: String,
+    sources: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    location: Option<&'a Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a [String; 2]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failures: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    threshold: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last: Option<&'a Failure>,
 }
 
 fn sources(error: &dyn Error) -> Vec<String> {
