@@ -202,7 +202,10 @@ impl Word {
 
 #[cfg(test)]
 mod tests {
+    use actix::{Actor, System};
+
     use super::*;
+    use crate::{CancellationToken, ChildSpec, Spec, Stop};
 
     #[test]
     fn that_the_process_is_alive_is_due_once_in_each_period() {
@@ -213,5 +216,40 @@ mod tests {
         assert!(!watchdog.is_due());
         let left = watchdog.due_in();
         assert!(minute / 2 < left && left <= minute, "{left:?}");
+    }
+
+    #[test]
+    fn whoever_watches_a_tree_learns_at_once_when_it_is_ready_and_when_it_stops_and_of_nothing_else()
+     {
+        let system = System::with_tokio_rt(|| {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            runtime.enable_all().start_paused(true).build().expect("a runtime")
+        });
+        system.block_on(async {
+            let quiet = |name| {
+                ChildSpec::service(
+                    name,
+                    |stop: CancellationToken| async move { stop.cancelled().await },
+                )
+            };
+            let spec = Spec::default().stop_delay(Duration::from_secs(9));
+            let root = Supervisor::with_spec("root", spec).expect("it makes sense");
+            let root = root.child(quiet("declared"));
+            let mut watched = root.watch_condition();
+            let root = root.start();
+            let told = |watched: &mut watch::Receiver<Condition>| {
+                let Condition { is_ready, is_stopping } = *watched.borrow_and_update();
+                (is_ready, is_stopping)
+            };
+            watched.changed().await.expect("it runs");
+            assert_eq!(told(&mut watched), (true, false));
+            root.send(crate::AddAndWait(quiet("more"))).await.expect("it runs").expect("it starts");
+            assert!(!watched.has_changed().expect("it runs"));
+            root.do_send(Stop);
+            let before = crate::clock::now();
+            watched.changed().await.expect("it runs");
+            assert_eq!(told(&mut watched), (false, true));
+            assert_eq!(crate::clock::now(), before);
+        });
     }
 }

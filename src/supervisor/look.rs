@@ -216,3 +216,27 @@ fn place_of<T>(
     let number = |token: Option<ChildToken>| token.map(|token| token.child);
     all.partition_point(|other| number(of(other)) < number(token))
 }
+
+#[cfg(test)]
+mod tests {
+    use actix::{Actor, System};
+
+    use super::*;
+    use crate::{child::ChildSpec, messages::List, supervisor::Supervisor};
+
+    #[test]
+    fn one_on_this_thread_is_looked_at_and_one_on_another_thread_is_asked() {
+        System::new().block_on(async {
+            let below = Supervisor::new("below");
+            let blueprint = Arc::clone(&below.blueprint);
+            let here = thread::current().id();
+            assert!(matches!(blueprint.look(here), Look::Down));
+            let below_addr = below.addr();
+            let _root = Supervisor::new("root").child(ChildSpec::supervisor(below)).start();
+            below_addr.send(List).await.expect("it runs");
+            let elsewhere = thread::spawn(|| thread::current().id()).join().expect("a thread");
+            assert!(matches!(blueprint.look(here), Look::Seen(_)));
+            assert!(matches!(blueprint.look(elsewhere), Look::Asked(_)));
+        });
+    }
+}
