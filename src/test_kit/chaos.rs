@@ -209,3 +209,26 @@ impl fmt::Debug for Chaos {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_times_between_kills_are_short_and_long_with_the_mean_that_was_asked_for() {
+        let mut chaos = Chaos::seeded(1).every(Duration::from_secs(60));
+        let times: Vec<f64> = (0..10_000).map(|_| chaos.wait().as_secs_f64()).collect();
+        let mean = times.iter().sum::<f64>() / 10_000.0;
+        assert!((57.0..63.0).contains(&mean), "{mean}");
+        // As if by chance: a tenth of them within a tenth of the mean, and one in twenty after three times the mean.
+        let share = |is: fn(f64) -> bool| times.iter().filter(|&&time| is(time)).count();
+        assert!((800..1_100).contains(&share(|time| time < 6.0)));
+        assert!((400..600).contains(&share(|time| time > 180.0)));
+    }
+
+    #[test]
+    fn it_is_printed_for_debugging_with_what_was_asked_for() {
+        let chaos = Chaos::seeded(1).every(Duration::from_secs(60));
+        assert_eq!(format!("{chaos:?}"), "Chaos { every: 60s, supervisors: false, .. }");
+    }
+}

@@ -5,7 +5,8 @@ use std::time::Duration;
 use actix::prelude::*;
 use actix_supervisor::{
     Add, ChildSpec, Health, RestartPolicy, Spec, Stop, StopReport, Subscribe, Supervisor, Tree,
-    TreeNode, test_kit::Chaos,
+    TreeNode,
+    test_kit::{Chaos, Stubborn, real},
 };
 use futures::FutureExt;
 
@@ -153,5 +154,30 @@ fn a_probe_that_hangs_answers_nothing_more_and_can_be_stopped() {
         root.send(actix_supervisor::Kill(probe)).await.unwrap().unwrap();
         assert_eq!(addr.send(Do::Nothing).await, Ok(2));
         assert_eq!(journal.count("probe: handled 1 in life 1"), 0);
+    });
+}
+
+#[test]
+fn a_stubborn_service_tells_of_its_calls_and_whether_one_is_running() {
+    real(async {
+        let (spec, mut service) = Stubborn::spec("stubborn");
+        assert!(!service.was_called() && !service.is_running());
+        let root = Supervisor::with_spec("root", patient()).unwrap().child(spec).start();
+        service.called().await;
+        assert!(!service.was_called() && service.is_running());
+        service.release();
+        let called_again = async {
+            while !service.was_called() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(secs(60), called_again).await.expect("it is restarted");
+        service.release();
+        service.called().await;
+        service.release();
+        while service.is_running() {
+            tokio::task::yield_now().await;
+        }
+        drop(root);
     });
 }
