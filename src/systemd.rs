@@ -202,10 +202,10 @@ impl Word {
 
 #[cfg(test)]
 mod tests {
-    use actix::{Actor, System};
+    use actix::{Actor, AsyncContext, System};
 
     use super::*;
-    use crate::{CancellationToken, ChildSpec, Spec, Stop};
+    use crate::{AddAndWait, CancellationToken, ChildSpec, ServiceActor, Spec, Stop};
 
     #[test]
     fn that_the_process_is_alive_is_due_once_in_each_period() {
@@ -218,32 +218,35 @@ mod tests {
         assert!(minute / 2 < left && left <= minute, "{left:?}");
     }
 
-    #[test]
-    fn whoever_watches_a_tree_learns_at_once_when_it_is_ready_and_when_it_stops_and_of_nothing_else()
-     {
+    fn paused(test: impl Future<Output = ()>) {
         let system = System::with_tokio_rt(|| {
             let mut runtime = tokio::runtime::Builder::new_current_thread();
             runtime.enable_all().start_paused(true).build().expect("a runtime")
         });
-        system.block_on(async {
-            let quiet = |name| {
-                ChildSpec::service(
-                    name,
-                    |stop: CancellationToken| async move { stop.cancelled().await },
-                )
-            };
+        system.block_on(test);
+    }
+
+    fn quiet(name: &str) -> ChildSpec<ServiceActor> {
+        ChildSpec::service(name, |stop: CancellationToken| async move { stop.cancelled().await })
+    }
+
+    fn told(watched: &mut watch::Receiver<Condition>) -> (bool, bool) {
+        let Condition { is_ready, is_stopping } = *watched.borrow_and_update();
+        (is_ready, is_stopping)
+    }
+
+    #[test]
+    fn whoever_watches_a_tree_learns_at_once_when_it_is_ready_and_when_it_stops_and_of_nothing_else()
+     {
+        paused(async {
             let spec = Spec::default().stop_delay(Duration::from_secs(9));
             let root = Supervisor::with_spec("root", spec).expect("it makes sense");
             let root = root.child(quiet("declared"));
             let mut watched = root.watch_condition();
             let root = root.start();
-            let told = |watched: &mut watch::Receiver<Condition>| {
-                let Condition { is_ready, is_stopping } = *watched.borrow_and_update();
-                (is_ready, is_stopping)
-            };
             watched.changed().await.expect("it runs");
             assert_eq!(told(&mut watched), (true, false));
-            root.send(crate::AddAndWait(quiet("more"))).await.expect("it runs").expect("it starts");
+            root.send(AddAndWait(quiet("more"))).await.expect("it runs").expect("it starts");
             assert!(!watched.has_changed().expect("it runs"));
             root.do_send(Stop);
             let before = crate::clock::now();
@@ -251,5 +254,30 @@ mod tests {
             assert_eq!(told(&mut watched), (false, true));
             assert_eq!(crate::clock::now(), before);
         });
+    }
+
+    #[test]
+    fn a_tree_is_at_no_time_ready_before_all_that_is_essential_below_is() {
+        paused(async {
+            let never_up = ChildSpec::actor("never up", |ctx| {
+                ctx.wait(actix::fut::wrap_future::<_, Hung>(std::future::pending()));
+                Hung
+            });
+            let below = Supervisor::new("below").child(quiet("first"));
+            let below = below.child(never_up.essential(true));
+            let root = Supervisor::new("root").child(ChildSpec::supervisor(below));
+            let mut watched = root.watch_condition();
+            let root = root.start();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert!(!watched.has_changed().expect("it runs"));
+            assert_eq!(told(&mut watched), (false, false));
+            drop(root);
+        });
+    }
+
+    struct Hung;
+
+    impl Actor for Hung {
+        type Context = actix::Context<Self>;
     }
 }

@@ -11,9 +11,9 @@ use std::{
 
 use actix::prelude::*;
 use actix_supervisor::{
-    CancellationToken, ChildSpec, Placement, ServiceActor, Spec, Stop, SupervisedContext,
-    Supervisor,
-    test_kit::{paused, real, settle},
+    CancellationToken, ChildSpec, ChildState, Placement, Restart, ServiceActor, Spec, Stop,
+    SupervisedContext, Supervisor,
+    test_kit::{list, paused, real, settle},
 };
 use log::{LevelFilter, Log, Metadata, Record};
 use tracing::{
@@ -63,6 +63,14 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Collector {
         ctx.span(id).unwrap().extensions_mut().insert(fields);
     }
 
+    fn on_exit(&self, id: &span::Id, ctx: LayerContext<'_, S>) {
+        assert!(!is_of("panics at an exit", id, &ctx), "the subscriber, at an exit");
+    }
+
+    fn on_close(&self, id: span::Id, ctx: LayerContext<'_, S>) {
+        assert!(!is_of("panics at a close", &id, &ctx), "the subscriber, at a close");
+    }
+
     fn on_event(&self, event: &Event<'_>, ctx: LayerContext<'_, S>) {
         let mut fields = Fields::new();
         event.record(&mut Reader(&mut fields));
@@ -72,6 +80,17 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Collector {
         let told = Told { level, target, fields, spans };
         TOLD.lock().unwrap_or_else(PoisonError::into_inner).push(told);
     }
+}
+
+/// Whether it is the span of the child of this name.
+fn is_of<S: Subscriber + for<'a> LookupSpan<'a>>(
+    name: &str,
+    id: &span::Id,
+    ctx: &LayerContext<'_, S>,
+) -> bool {
+    let span = ctx.span(id).expect("it is open");
+    let fields = span.extensions();
+    fields.get::<Fields>().and_then(|fields| fields.get("child")).is_some_and(|child| child == name)
 }
 
 struct Logger;
@@ -281,4 +300,23 @@ fn a_subscriber_that_panics_harms_nothing() {
         assert!(spans_of("panics: started").is_empty(), "it has no span");
         assert!(root.send(Stop).await.unwrap().is_clean());
     });
+}
+
+#[test]
+fn a_subscriber_that_panics_where_a_span_is_left_is_no_failure_of_a_child() {
+    for name in ["panics at an exit", "panics at a close"] {
+        test(async {
+            let root = Supervisor::new("left").child(talker(name)).start();
+            settle().await;
+            for restarts in 0..3 {
+                let child = list(&root).await.remove(0);
+                let failed = child.last_failure.is_some();
+                assert_eq!((child.state, child.restarts), (ChildState::Running, restarts));
+                assert!(!failed, "{name}: {child:?}");
+                assert_eq!(root.send(Restart(child.token)).await.unwrap(), Ok(()));
+                settle().await;
+            }
+            assert!(root.send(Stop).await.unwrap().is_clean());
+        });
+    }
 }

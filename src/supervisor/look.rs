@@ -239,4 +239,14 @@ mod tests {
             assert!(matches!(blueprint.look(elsewhere), Look::Asked(_)));
         });
     }
+
+    #[test]
+    fn whoever_answers_late_is_put_in_its_place_in_the_start_order() {
+        let token = |child| ChildToken { supervisor: 1, child };
+        let (mut all, of) = (Vec::new(), |token: &ChildToken| Some(*token));
+        [3, 0, 7, 1].into_iter().for_each(|child| insert(&mut all, token(child), of));
+        assert_eq!(all, [0, 1, 3, 7].map(token));
+        let places = [0, 1, 3, 7].map(|child| place_of(&all, Some(token(child)), of));
+        assert_eq!(places, [0, 1, 2, 3]);
+    }
 }

@@ -93,3 +93,35 @@ impl Until {
         settled.map(|settled| settled.unwrap_or(Settled::Stopping))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn until(waiting: &Waiting, wait: Wait) -> Until {
+        Until { waiting: waiting.clone(), child: 1, wait }
+    }
+
+    #[test]
+    fn who_has_gone_away_is_forgotten_in_time() {
+        let waiting = Waiting::default();
+        for _ in 0..1_000 {
+            drop(until(&waiting, Wait::Stopped).settled());
+        }
+        let stays = until(&waiting, Wait::Stopped).settled();
+        let those = waiting.take(1, Wait::Stopped).expect("one of them waits");
+        assert!(those.len() < 100, "{}", those.len());
+        those.into_iter().for_each(|waiter| waiter.answer((Settled::Timeout, None)));
+        assert_eq!(stays.now_or_never(), Some(Settled::Timeout));
+    }
+
+    #[test]
+    fn who_waits_for_something_else_is_left_and_has_an_answer_when_all_is_over() {
+        let waiting = Waiting::default();
+        let (sender, mut answer) = oneshot::channel();
+        until(&waiting, Wait::Started).answer(sender, Box::new(|(settled, _)| settled));
+        assert!(waiting.take(1, Wait::Stopped).is_none());
+        waiting.desert();
+        assert_eq!(answer.try_recv(), Ok(Settled::Stopping));
+    }
+}

@@ -6,6 +6,8 @@ use actix_supervisor::{ChildSpec, Health, Placement, Stop, Supervisor};
 use crate::{
     place::{each_elsewhere, patient, puppet, root, stick},
     puppet::life,
+    seen::real,
+    support::{now, secs},
 };
 
 #[test]
@@ -61,5 +63,29 @@ fn a_supervisor_whose_thread_is_stuck_does_not_answer() {
         assert_eq!(health.to_string(), "not ready: root/below does not answer");
         stuck.release();
         assert!(root.send(Stop).await.unwrap().is_clean());
+    });
+}
+
+#[test]
+fn a_supervisor_below_is_given_less_time_than_it_is_waited_for_but_most_of_it() {
+    real(async {
+        let arbiter = Arbiter::new();
+        let stuck_one = puppet("stuck", &Placement::Arbiter(arbiter.handle())).essential(true);
+        let addr = stuck_one.addr();
+        let below = Supervisor::with_spec("below", patient()).unwrap().child(stuck_one);
+        let below = ChildSpec::supervisor(below);
+        let root = Supervisor::with_spec("root", patient()).unwrap().child(below).start();
+        addr.send(life()).await.unwrap();
+        let stuck = stick(&addr).await;
+        tokio::time::pause();
+        let asked = now();
+        let health = root.send(Health).await.unwrap();
+        assert_eq!(health.to_string(), "not ready: root/below/stuck does not answer");
+        let took = now() - asked;
+        assert!(secs(1) / 2 < took && took < secs(1), "{took:?}");
+        tokio::time::resume();
+        stuck.release();
+        assert!(root.send(Stop).await.unwrap().is_clean());
+        arbiter.stop();
     });
 }

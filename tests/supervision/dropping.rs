@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 use actix_supervisor::{
-    Add, AddAndWait, AddError, CancellationToken, ChildError, ChildSpec, Decision, Failure, Kill,
-    RemoveAndWait, Replace, ReplaceError, RestartPolicy, Shutdown, Stop, Supervisor, WhileDown,
+    Add, AddAndWait, AddError, Backoff, CancellationToken, ChildError, ChildSpec, Decision,
+    Failure, Kill, RemoveAndWait, Replace, ReplaceError, RestartPolicy, Shutdown, Stop, Supervisor,
+    WhileDown,
 };
 use tokio::time::timeout;
 
@@ -291,5 +292,36 @@ fn of_a_child_that_has_ended_nothing_is_kept() {
         settle().await;
         assert!(list(&root).await.is_empty());
         assert_eq!(Arc::strong_count(&held), 1);
+    });
+}
+
+/// An error whose `Drop` panics.
+#[derive(Debug, thiserror::Error)]
+#[error("it is armed")]
+struct Armed;
+
+impl Drop for Armed {
+    fn drop(&mut self) {
+        panic!("and another");
+    }
+}
+
+#[test]
+fn failures_that_panic_when_they_are_dropped_do_no_harm_when_their_supervisor_has_ended() {
+    paused(async {
+        let failing = |name| {
+            let spec = ChildSpec::service(name, |_| async { Err::<(), _>(Armed) });
+            spec.backoff(Backoff::constant(secs(60)))
+        };
+        let nested = Supervisor::new("nested").child(failing("a")).child(failing("b"));
+        let nested_addr = nested.addr();
+        let nested = ChildSpec::supervisor(nested).restart(RestartPolicy::Transient);
+        let root = Supervisor::new("root").child(nested).start();
+        settle().await;
+        assert_eq!(status(&nested_addr).await.children.backing_off, 2);
+        assert!(nested_addr.send(Stop).await.unwrap().is_clean());
+        settle().await;
+        assert!(list(&root).await.is_empty());
+        assert!(root.send(Stop).await.unwrap().is_clean());
     });
 }
