@@ -240,3 +240,19 @@ pub(super) fn count_threads(threads: impl Iterator<Item = Whereabouts>) -> usize
     };
     threads.filter(counts).count()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_threads_that_have_ended_nothing_is_kept() {
+        let mut threads = Threads::default();
+        drop(threads.make("first").expect("a thread"));
+        while !threads.endings.iter().all(|(_, ending)| ending.is_over()) {
+            thread::yield_now();
+        }
+        let _host = threads.make("second").expect("a thread");
+        assert_eq!(threads.endings.len(), 1);
+    }
+}

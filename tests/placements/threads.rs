@@ -12,10 +12,10 @@ use actix_supervisor::{
 use crate::seen::threads_named;
 use crate::{
     place::{
-        each_elsewhere, each_of_its_own, each_placement, end_of_thread_of, patient, puppet, root,
-        thread_name_of, thread_of,
+        Stuck, ask, each_elsewhere, each_of_its_own, each_placement, end_of_thread_of,
+        keep_until_the_thread_ends, patient, puppet, root, thread_name_of, thread_of,
     },
-    puppet::{Puppet, tell},
+    puppet::{OnDrop, Puppet, tell},
     seen::real,
     support::token,
 };
@@ -275,16 +275,43 @@ fn a_thread_that_takes_long_to_end_holds_up_no_stop() {
         let (root, _seen) = root(patient(), [spec]);
         let (ends, mut at_the_end) = tokio::sync::mpsc::unbounded_channel();
         let (release, released) = std::sync::mpsc::channel::<()>();
-        let last = crate::puppet::OnDrop::new(move || {
+        let last = OnDrop::new(move || {
             let _ = ends.send(());
             let _ = released.recv();
         });
-        addr.send(tell(|_, _| crate::place::keep_until_the_thread_ends(last))).await.unwrap();
+        addr.send(tell(|_, _| keep_until_the_thread_ends(last))).await.unwrap();
         let report = root.send(Stop).await.unwrap();
         assert!(report.is_clean(), "{report}");
         if !matches!(place, Placement::Arbiter(_)) {
             at_the_end.recv().await.unwrap();
         }
         drop(release);
+    });
+}
+
+#[test]
+fn a_stop_waits_for_the_ends_of_threads() {
+    real(async {
+        let spec = puppet("child", &Placement::Dedicated);
+        let addr = spec.addr();
+        let (root, _seen) = root(patient(), [spec]);
+        let (block, mut stuck) = Stuck::each_time();
+        ask(&addr, |_, _| keep_until_the_thread_ends(OnDrop::new(block))).await;
+        // While somebody is busy, no time passes on a clock that is paused: it waits for as long as it takes.
+        tokio::time::pause();
+        let busy = actix_rt::spawn(async {
+            loop {
+                tokio::task::yield_now().await;
+            }
+        });
+        let stopped = actix_rt::spawn(root.send(Stop));
+        stuck.is_stuck().await;
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!stopped.is_finished());
+        stuck.release();
+        assert!(stopped.await.unwrap().unwrap().is_clean());
+        busy.abort();
     });
 }

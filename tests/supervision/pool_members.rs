@@ -213,6 +213,23 @@ fn a_new_size_of_a_pool_that_is_down_holds_when_it_starts() {
 }
 
 #[test]
+fn a_pool_that_is_made_smaller_while_it_is_down_keeps_those_that_came_first_and_no_number_is_used_again()
+ {
+    paused(async {
+        let bench = Bench::with(pool(3)).await;
+        let pool = bench.pool.token();
+        bench.root.send(Terminate(pool)).await.unwrap().unwrap();
+        assert_eq!(bench.root.send(Resize(pool, 1)).await.unwrap(), Ok(()));
+        bench.root.send(Restart(pool)).await.unwrap().unwrap();
+        settle().await;
+        assert_eq!(names(&list(&bench.members).await), ["workers-1"]);
+        assert_eq!(bench.root.send(Resize(pool, 3)).await.unwrap(), Ok(()));
+        let expected = ["workers-1", "workers-4", "workers-5"];
+        assert_eq!(names(&list(&bench.members).await), expected);
+    });
+}
+
+#[test]
 fn neither_a_pool_nor_a_member_is_replaced() {
     paused(async {
         let bench = Bench::with(pool(1)).await;
