@@ -280,11 +280,10 @@ impl Shell {
     /// Whoever is above learns what this supervisor means for the readiness of the tree.
     fn tell_standing(&mut self, ctx: &mut Context<Supervisor>) {
         let standing = self.machine.standing();
-        if !self.machine.is_up() || self.told == Some(standing) {
-            return;
-        }
-        self.told = Some(standing);
-        if let Some(scope) = child::current(ctx) {
+        if self.machine.is_up()
+            && self.told.replace(standing) != Some(standing)
+            && let Some(scope) = child::current(ctx)
+        {
             scope.standing(standing);
         }
     }
