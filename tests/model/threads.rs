@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeMap,
+    mem,
     sync::{Arc, Mutex, mpsc},
     thread,
 };
@@ -21,8 +22,7 @@ use crate::{
     scripted::{Presence, Stage, ended, nth, serve},
 };
 
-/// How often it is looked whether a thread is quiet. One that was stopped before it was there never is: then the reference does
-/// not know what is first either.
+/// How often it is looked whether a thread is quiet, in case that the system is busy with something else for ever.
 const PATIENCE: usize = 20_000;
 
 #[derive(Clone)]
@@ -33,12 +33,63 @@ pub struct Threads {
 
 #[derive(Default)]
 struct Known {
-    is_busy: BTreeMap<Name, bool>,
+    services: BTreeMap<Name, Thread>,
     time_stands_still: bool,
+}
+
+/// A service, and the threads that it has called.
+#[derive(Default)]
+struct Thread {
+    is: Is,
+    /// How many calls there were.
+    calls: u64,
+    /// How many of them have yet to return. One that was given up may be among them, and then the next one comes after it.
+    open: u64,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Is {
+    /// Down, or given up.
+    #[default]
+    Down,
+    /// Started, and about to be called.
+    Due,
+    /// At work, as this call.
+    Called(u64),
+    /// About to return.
+    Returning,
+}
+
+impl Thread {
+    /// Whether something is about to happen on a thread.
+    fn is_busy(&self) -> bool {
+        match self.is {
+            Is::Down | Is::Called(_) => false,
+            Is::Due => self.open == 0,
+            Is::Returning => true,
+        }
+    }
+
+    fn begin(&mut self) -> u64 {
+        self.calls += 1;
+        self.open += 1;
+        if matches!(self.is, Is::Due | Is::Returning) {
+            self.is = Is::Called(self.calls);
+        }
+        self.calls
+    }
+
+    fn finish(&mut self, call: u64) {
+        self.open -= 1;
+        if self.is == Is::Called(call) {
+            self.is = Is::Returning;
+        }
+    }
 }
 
 struct Call {
     name: Name,
+    number: u64,
     script: Script,
     start: Start,
     stop: CancellationToken,
@@ -55,18 +106,20 @@ impl Threads {
 
     /// Plays the scripts of all who are called.
     async fn play(self, mut called: UnboundedReceiver<Call>) {
-        while let Some(Call { name, script, start, stop, end }) = called.recv().await {
+        while let Some(Call { name, number, script, start, stop, end }) = called.recv().await {
             let threads = self.clone();
             actix_rt::spawn(async move {
                 let how = serve(script, start, stop).await;
-                threads.is_busy(name);
+                threads.change(name, |thread| thread.finish(number));
                 let _ = end.send(how);
             });
         }
     }
 
     pub fn spec(&self, name: Name, script: &Script, stage: &Stage) -> ChildSpec<ServiceActor> {
-        self.with(|known| *known.is_busy.entry(name).or_default());
+        self.with(|known| {
+            known.services.entry(name).or_default();
+        });
         let (threads, script, stage) = (self.clone(), script.clone(), stage.clone());
         ChildSpec::blocking(name.to_string(), move |stop: CancellationToken| {
             let start = nth(&script, stage.enters(name));
@@ -77,7 +130,10 @@ impl Threads {
                 Start::Ends(how) => ended(Some(how)),
                 Start::WithoutAdo | Start::Takes(_) | Start::Hangs => {
                     let (end, ends) = mpsc::channel();
-                    threads.hand_over(Call { name, script: script.clone(), start, stop, end });
+                    threads.hand_over(name, |number| {
+                        let script = script.clone();
+                        Call { name, number, script, start, stop, end }
+                    });
                     // If nobody plays it any more, the program is over.
                     ended(ends.recv().unwrap_or(None))
                 }
@@ -89,47 +145,53 @@ impl Threads {
         with(&mut self.known.lock().expect("no panic while noting"))
     }
 
-    fn hand_over(&self, call: Call) {
-        let name = call.name;
-        let _ = self.calls.send(call);
-        self.with(|known| known.is_busy.insert(name, false));
+    /// It is known to be played before its thread counts as quiet.
+    fn hand_over(&self, name: Name, call: impl FnOnce(u64) -> Call) {
+        self.with(|known| {
+            let thread = known.services.entry(name).or_default();
+            let _ = self.calls.send(call(thread.begin()));
+        });
     }
 
     pub fn note(&self, event: &Event, about: Name) {
         use EventKind::*;
-        if !self.with(|known| known.is_busy.contains_key(&about)) {
+        if !self.with(|known| known.services.contains_key(&about)) {
             return;
         }
-        match event.kind {
-            ChildStarted { .. } | ChildRestarted { .. } => self.is_busy(about),
+        let is = match event.kind {
+            ChildStarted { .. } | ChildRestarted { .. } => Is::Due,
             ChildFailed { .. } | ChildStopped { .. } | ChildEnded { .. } | StopTimeout { .. } => {
-                self.with(|known| known.is_busy.insert(about, false));
+                Is::Down
             }
-            _ => {}
-        }
+            _ => return,
+        };
+        self.change(about, |thread| thread.is = is);
     }
 
-    fn is_busy(&self, name: Name) {
-        let is_watched = self.with(|known| {
-            known.is_busy.insert(name, true);
-            std::mem::replace(&mut known.time_stands_still, true)
+    fn change(&self, name: Name, change: impl FnOnce(&mut Thread)) {
+        let is_news = self.with(|known| {
+            change(known.services.entry(name).or_default());
+            known.is_busy() && !mem::replace(&mut known.time_stands_still, true)
         });
-        if !is_watched {
+        if is_news {
             actix_rt::spawn(self.clone().until_all_are_quiet());
         }
     }
 
     async fn until_all_are_quiet(self) {
         for _ in 0..PATIENCE {
-            if self.with(|known| known.is_busy.values().all(|is_busy| !is_busy)) {
+            if self.with(|known| !known.is_busy()) {
                 break;
             }
             thread::yield_now();
             yield_now().await;
         }
-        self.with(|known| {
-            known.is_busy.values_mut().for_each(|is_busy| *is_busy = false);
-            known.time_stands_still = false;
-        });
+        self.with(|known| known.time_stands_still = false);
+    }
+}
+
+impl Known {
+    fn is_busy(&self) -> bool {
+        self.services.values().any(Thread::is_busy)
     }
 }
