@@ -10,7 +10,9 @@ use std::{
 };
 
 use actix::prelude::*;
-use actix_supervisor::{Add, ChildSpec, Failure, Kill, Placement, Restart, Stop, Supervisor, Tree};
+use actix_supervisor::{
+    Add, ChildSpec, Failure, Kill, Placement, Restart, Spec, Stop, Supervisor, Tree,
+};
 use futures::future::join_all;
 use tokio::sync::mpsc::unbounded_channel;
 
@@ -18,7 +20,7 @@ use crate::{
     place::{each_of_its_own, each_placement, failure, patient, puppet, stick, thread_of},
     puppet::{Puppet, life, tell},
     seen::Events,
-    support::{status, token},
+    support::{secs, status, token},
 };
 
 /// A supervisor at this place, of a child at each place.
@@ -34,6 +36,10 @@ const NAMES: [&str; 4] = ["inline", "arbiter", "dedicated", "pool"];
 
 impl Nest {
     fn at(place: &Placement) -> Self {
+        Self::with(place, patient())
+    }
+
+    fn with(place: &Placement, settings: Spec) -> Self {
         let arbiter = Arbiter::new();
         let places = [
             Placement::Inline,
@@ -44,7 +50,7 @@ impl Nest {
         let specs = NAMES.into_iter().zip(&places).map(|(name, place)| puppet(name, place));
         let specs: Vec<_> = specs.map(|spec| spec.mailbox_capacity(0)).collect();
         let children = specs.iter().map(ChildSpec::addr).collect();
-        let nested = Supervisor::with_spec("sub", patient()).unwrap();
+        let nested = Supervisor::with_spec("sub", settings).unwrap();
         let nested = specs.into_iter().fold(nested, Supervisor::child);
         let sub = nested.addr();
         let (spec, seen) = Events::hooked(patient());
@@ -203,7 +209,8 @@ fn what_is_busy_when_its_supervisor_goes_down_has_ended_before_the_next_one_star
     // Any of them, also when all of them are.
     for busy in [vec![1], vec![2], vec![3], vec![1, 2, 3]] {
         each_of_its_own(async |place| {
-            let nest = Nest::at(&place);
+            // So long that nobody is given up.
+            let nest = Nest::with(&place, patient().shutdown_timeout(secs(600)));
             assert_eq!(nest.lives().await, [1; 4]);
             let (log, mut release) = (Arc::new(Mutex::new(Vec::new())), Vec::new());
             for &index in &busy {

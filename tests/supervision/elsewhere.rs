@@ -5,7 +5,7 @@ use std::{env, process::Command};
 use crate::support::{PLACEMENT, is_elsewhere};
 
 /// Each share is a test of its own, so that none of them takes long.
-const SHARES: usize = 6;
+const SHARES: usize = 9;
 
 fn run(more: &[&str]) -> Vec<String> {
     let mut again = Command::new(env::current_exe().expect("a test is a file"));
@@ -46,4 +46,7 @@ shares! {
     all_that_holds_inline_holds_elsewhere_4: 3,
     all_that_holds_inline_holds_elsewhere_5: 4,
     all_that_holds_inline_holds_elsewhere_6: 5,
+    all_that_holds_inline_holds_elsewhere_7: 6,
+    all_that_holds_inline_holds_elsewhere_8: 7,
+    all_that_holds_inline_holds_elsewhere_9: 8,
 }

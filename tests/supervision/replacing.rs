@@ -4,9 +4,9 @@ use std::sync::mpsc;
 
 use actix::prelude::*;
 use actix_supervisor::{
-    Add, Backoff, CancellationToken, ChildError, ChildSpec, ChildState, Decision, Replace,
-    ReplaceError, Restart, RestartPolicy, ServiceActor, Shutdown, Stop, Supervisor, Terminate,
-    WhileDown,
+    Add, Backoff, CancellationToken, ChildError, ChildSpec, ChildState, ChildToken, Decision,
+    Replace, ReplaceError, Restart, RestartPolicy, ServiceActor, Shutdown, Stop, Supervisor,
+    Terminate, WhileDown,
 };
 
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
 struct Bench {
     root: Addr<Supervisor>,
     probe: Addr<Probe>,
-    token: actix_supervisor::ChildToken,
+    token: ChildToken,
     journal: Journal,
     events: Events,
 }
@@ -333,14 +333,16 @@ fn a_token_that_is_not_good_here_is_refused_and_nothing_changes() {
 fn a_token_of_another_supervisor_replaces_no_child_of_the_same_number() {
     paused(async {
         let bench = Bench::new(|spec| spec).await;
-        let journal = Journal::default();
-        let (first, elsewhere) = (Probes::spec("first", &journal), start("elsewhere", exact()));
-        let first = elsewhere.send(Add(first)).await.unwrap().unwrap();
+        let (journal, elsewhere) = (Journal::default(), start("elsewhere", exact()));
+        elsewhere.send(Add(Probes::spec("first", &journal))).await.unwrap().unwrap();
+        let second = elsewhere.send(Add(Probes::spec("second", &journal))).await.unwrap().unwrap();
+        let number = |token: ChildToken| token.to_string().split_once('.').unwrap().1.to_owned();
+        assert_eq!(number(second.token()), number(bench.token));
         let other = Probes::spec("other", &journal);
         let refused = elsewhere.send(Replace(bench.token, other)).await.unwrap();
         assert_eq!(refused, Err(ReplaceError::Child(ChildError::WrongSupervisor)));
-        assert_eq!(elsewhere.send(Restart(first.token())).await.unwrap(), Ok(()));
-        assert_eq!(first.addr().send(Do::Nothing).await, Ok(2));
+        assert_eq!(elsewhere.send(Restart(second.token())).await.unwrap(), Ok(()));
+        assert_eq!(second.addr().send(Do::Nothing).await, Ok(2));
         assert_eq!(journal.count("other: made 1"), 0);
     });
 }
