@@ -15,6 +15,7 @@ mod sight;
 mod spec;
 mod taking;
 mod turns;
+mod turnstile;
 
 use std::{fmt, sync::Arc};
 
@@ -25,7 +26,7 @@ pub(crate) use self::{
     context::current,
     incarnation::Handle,
     kept::{Job, StillMaking},
-    link::{LeftBehind, Link, Nested, Notice, Parent, Running, Whereabouts},
+    link::{Desk, LeftBehind, Link, Nested, Notice, Parent, Running, Whereabouts},
     pool::Pool,
     sight::{Awaited, Branch, Look, Sight},
     taking::TakenOn,

@@ -30,7 +30,7 @@ use super::{
     context::{Entered, InHand, Scope},
     crew::{Member, Seat},
     kept::{AnyKept, Kept, Manners},
-    link::{Link, Running, Whereabouts},
+    link::{Desk, Link, Running, Whereabouts},
     panics,
     pump::{Presence, Pump},
     runner::Runner,
@@ -152,6 +152,11 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
                 self.end(Some(outcome), Ok(()), dropped);
             }
         }
+    }
+
+    /// Its supervisor's, if that is on the same thread.
+    pub(super) fn desk_beside(&self) -> Option<&Arc<Desk>> {
+        self.link.parent.as_ref().filter(|_| !self.elsewhere).map(|parent| &parent.desk)
     }
 
     /// Runs its code, and lets others know that its thread is there.

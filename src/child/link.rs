@@ -12,7 +12,7 @@ use std::{
 use futures::future::BoxFuture;
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc::UnboundedSender, oneshot};
 
-use super::{Branch, Look};
+use super::{Branch, Look, turnstile::Turnstile};
 use crate::{
     bus::Bus,
     failure::{Failure, Outcome},
@@ -62,9 +62,24 @@ pub(crate) struct Link {
 
 #[derive(Debug)]
 pub(crate) struct Parent {
-    pub(crate) outbox: UnboundedSender<Notice>,
-    pub(crate) token: ChildToken,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) child: u64,
     pub(crate) life: u64,
+}
+
+/// What those below a supervisor know of its incarnation.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    /// What its tokens bear.
+    pub(crate) supervisor: u64,
+    pub(crate) outbox: UnboundedSender<Notice>,
+    pub(crate) turnstile: Turnstile,
+}
+
+impl Desk {
+    pub(crate) fn new(supervisor: u64, outbox: UnboundedSender<Notice>) -> Arc<Self> {
+        Arc::new(Self { supervisor, outbox, turnstile: Turnstile::default() })
+    }
 }
 
 impl Link {
@@ -86,13 +101,14 @@ impl Link {
     }
 
     pub(super) fn token(&self) -> Option<ChildToken> {
-        self.parent.as_ref().map(|parent| parent.token)
+        let Parent { desk, child, .. } = self.parent.as_ref()?;
+        Some(ChildToken { supervisor: desk.supervisor, child: *child })
     }
 
     fn tell(&self, notice: impl FnOnce(u64, u64) -> Notice) {
-        if let Some(Parent { outbox, token, life }) = &self.parent {
+        if let Some(Parent { desk, child, life }) = &self.parent {
             // A supervisor that is gone needs to know nothing more.
-            let _ = outbox.send(notice(token.child, *life));
+            let _ = desk.outbox.send(notice(*child, *life));
         }
     }
 }

@@ -16,8 +16,10 @@ use super::{
     incarnation::{ASK, Incarnation, KILL, NOTHING},
     intake::Intake,
     kept::OnStop,
+    link::Desk,
     panics,
     pump::Pump,
+    turnstile::Place,
 };
 use crate::failure::{Failure, Outcome, PanicInfo};
 
@@ -30,6 +32,10 @@ pub(super) struct Runner<A: Actor<Context = Context<A>>> {
     scope: Option<Arc<dyn Scope>>,
     future: Option<ActorRun<A>>,
     registered: bool,
+    /// Where turns are counted: on its supervisor's thread. Who is turned away has nothing else looked at, which would take as
+    /// long as its turn does when a hundred thousand others were in the cache meanwhile.
+    desk: Option<Arc<Desk>>,
+    place: Place,
 }
 
 impl<A: Actor<Context = Context<A>>> Future for Runner<A> {
@@ -40,6 +46,10 @@ impl<A: Actor<Context = Context<A>>> Future for Runner<A> {
         if !mem::replace(&mut this.registered, true) {
             // Once is enough: a task keeps its waker.
             *this.incarnation.waker() = Some(task.waker().clone());
+        } else if let Some(desk) = &this.desk
+            && !desk.turnstile.lets_pass(&mut this.place, task)
+        {
+            return Poll::Pending;
         }
         match this.incarnation.take_request() {
             NOTHING => {}
@@ -92,7 +102,8 @@ impl<A: Actor<Context = Context<A>>> Future for Runner<A> {
 impl<A: Actor<Context = Context<A>>> Runner<A> {
     pub(super) fn new(incarnation: Arc<Incarnation<A>>, run: ActorRun<A>) -> Self {
         let scope = Some(Arc::clone(&incarnation) as Arc<dyn Scope>);
-        Self { incarnation, scope, future: Some(run), registered: false }
+        let desk = incarnation.desk_beside().cloned();
+        Self { incarnation, scope, future: Some(run), registered: false, desk, place: None }
     }
 
     fn pass_on_stop(&mut self) {

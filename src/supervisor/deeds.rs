@@ -100,8 +100,8 @@ impl Shell {
                 restarts,
             }),
         }
-        let (outbox, token) = (self.outbox.clone(), self.token(id));
-        self.launch(id, Link { parent: Some(Parent { outbox, token, life }), span });
+        let desk = Arc::clone(&self.desk);
+        self.launch(id, Link { parent: Some(Parent { desk, child: id, life }), span });
     }
 
     fn reach(&self, child: u64, life: u64, reach: impl FnOnce(&dyn Handle)) {

@@ -57,7 +57,7 @@ impl Shell {
             let Ok(notice) = self.inbox.try_recv() else { return };
             if matches!(notice, Notice::Joined) {
                 // Requests that wait behind this one are answered before it ends.
-                let _ = self.outbox.send(notice);
+                let _ = self.desk.outbox.send(notice);
                 return;
             }
             self.notice(notice, ctx);
@@ -70,6 +70,9 @@ impl Shell {
         ctx: &mut Context<Supervisor>,
         task: &mut task::Context<'_>,
     ) -> Poll<()> {
+        if self.desk.turnstile.begin_round(task.waker()) {
+            task.waker().wake_by_ref();
+        }
         for _ in 0..SLICE {
             let Poll::Ready(Some(notice)) = self.inbox.poll_recv(task) else {
                 return Poll::Pending;
@@ -156,7 +159,7 @@ impl Shell {
         exit: ExitClass,
         failure: Option<Arc<Failure>>,
     ) {
-        let (outbox, failure) = (self.outbox.clone(), Guarded::new(failure));
+        let (outbox, failure) = (self.desk.outbox.clone(), Guarded::new(failure));
         actix_rt::spawn(async move {
             remains.await;
             let failure = failure.into_inner();

@@ -171,6 +171,7 @@ impl Drop for Shell {
     /// What is left of its children ends, and the declared ones wait for the next incarnation.
     fn drop(&mut self) {
         self.waiting.desert();
+        self.desk.turnstile.open();
         let mut children = mem::take(&mut self.children);
         if !self.is_root && !self.machine.is_over() {
             self.leave_remains(&children);

@@ -9,7 +9,7 @@ use std::{
 use actix::{ActorContext, ActorState, AsyncContext, Context, SpawnHandle};
 use log::Level;
 use tokio::{
-    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
     time::Instant,
 };
 
@@ -25,7 +25,7 @@ use super::{
 pub(super) use crate::clock::now;
 use crate::{
     child::{
-        self, LeftBehind, Nested, Notice, TakenOn,
+        self, Desk, LeftBehind, Nested, Notice, TakenOn,
         panics::{self},
     },
     event::EventKind,
@@ -47,7 +47,7 @@ pub(super) struct Shell {
     pub(super) machine: Machine,
     pub(super) children: Rows<Entry>,
     pub(super) inbox: UnboundedReceiver<Notice>,
-    pub(super) outbox: UnboundedSender<Notice>,
+    pub(super) desk: Arc<Desk>,
     /// A `Tick` is on its way through the inbox.
     pub(super) ticking: bool,
     timer: Option<(Instant, SpawnHandle)>,
@@ -98,6 +98,7 @@ impl From<Refusal> for Refused {
 impl Shell {
     pub(super) fn start(blueprint: Arc<Blueprint>, ctx: &mut Context<Supervisor>) -> Self {
         let (outbox, inbox) = unbounded_channel();
+        let desk = Desk::new(blueprint.id, outbox);
         let spec = &blueprint.spec;
         let needs_children = blueprint.is_pool();
         let machine = Machine::new(Settings {
@@ -118,7 +119,7 @@ impl Shell {
             bereft: !blueprint.plan().lost.is_empty(),
         });
         let mut plan = blueprint.plan();
-        plan.outbox = Some(outbox.clone());
+        plan.outbox = Some(desk.outbox.clone());
         plan.report = StopReport::default();
         plan.left_behind = Vec::new();
         plan.remains = None;
@@ -138,7 +139,7 @@ impl Shell {
             machine,
             children: Rows::default(),
             inbox,
-            outbox,
+            desk,
             ticking: false,
             timer: None,
             waiting: Waiting::default(),
@@ -303,7 +304,7 @@ impl Shell {
         self.give_up_stuck_threads();
         self.children.for_each_mut(|entry| entry.place = None);
         self.finishing = Some(cause);
-        let outbox = self.outbox.clone();
+        let outbox = self.desk.outbox.clone();
         match self.threads.end() {
             None => drop(outbox.send(Notice::Joined)),
             Some(ended) => {
@@ -322,7 +323,7 @@ impl Shell {
     /// What is there by then comes first.
     fn send_tick(&mut self) {
         self.ticking = true;
-        let _ = self.outbox.send(Notice::Tick);
+        let _ = self.desk.outbox.send(Notice::Tick);
     }
 
     /// One timer, at the machine's deadline (I6). One that is due earlier is left as it is, also where nothing is waited for any more: at

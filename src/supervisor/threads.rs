@@ -140,7 +140,7 @@ impl Shell {
             }
             Err(error) => {
                 let (exit, failure) = Outcome::Failed(Failure::error(error)).in_brief();
-                let _ = self.outbox.send(Notice::Exited { child: id, life, exit, failure });
+                let _ = self.desk.outbox.send(Notice::Exited { child: id, life, exit, failure });
                 // What it says comes too late.
                 drop(job);
             }
@@ -164,7 +164,7 @@ impl Shell {
         handle.fence();
         let (thread, place) = (entry.thread(), entry.place.take());
         self.threads.abandoned.push(Abandoned { child, life, name, since: now(), handle, thread });
-        let _ = self.outbox.send(Notice::Abandoned { child, life });
+        let _ = self.desk.outbox.send(Notice::Abandoned { child, life });
         if let Some(place) = place {
             self.clear(place.host());
         }
@@ -188,7 +188,7 @@ impl Shell {
             if let Some(entry) = self.children.get(child)
                 && entry.handle.is_some()
             {
-                let _ = self.outbox.send(Notice::Stranded { child, life: entry.life });
+                let _ = self.desk.outbox.send(Notice::Stranded { child, life: entry.life });
             }
         }
     }

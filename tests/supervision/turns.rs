@@ -3,11 +3,11 @@
 use std::{cell::Cell, future::poll_fn, rc::Rc, sync::mpsc, task::Poll};
 
 use actix::prelude::*;
-use actix_supervisor::{Add, ChildSpec, Placement, Status, Supervisor, Tree};
+use actix_supervisor::{Add, ChildSpec, Placement, Status, Stop, Supervisor, Tree};
 use futures::future::{Either, select};
 
 use crate::{
-    puppet::{Puppet, tell},
+    puppet::{Puppet, life, tell},
     support::{exact, paused, settle, start},
 };
 
@@ -70,5 +70,94 @@ fn others_have_their_turn_while_a_large_tree_is_told() {
                 assert!(tokens.eq(tree.children.iter().map(|child| Some(child.token))));
             }
         }
+    });
+}
+
+/// That many of a supervisor's children have their turn before others have theirs.
+const AT_A_TIME: usize = 256;
+
+/// A supervisor of so many children, and who of them has started for the first time.
+fn crowd(children: usize) -> (Supervisor, Vec<Addr<Puppet>>, mpsc::Receiver<usize>) {
+    let (noted, notes) = mpsc::channel();
+    let specs: Vec<_> = (0..children)
+        .map(|number| {
+            let noted = noted.clone();
+            Puppet::starting("child", move |life, _| {
+                if life == 1 {
+                    noted.send(number).unwrap();
+                }
+            })
+            .placement(Placement::Inline)
+        })
+        .collect();
+    let addrs = specs.iter().map(ChildSpec::addr).collect();
+    let settings = exact().failure_threshold(f64::MAX);
+    let root = Supervisor::with_spec("root", settings).unwrap();
+    (specs.into_iter().fold(root, Supervisor::child), addrs, notes)
+}
+
+#[test]
+fn others_have_their_turn_while_many_children_fail_at_once() {
+    paused(async {
+        let (root, children, _notes) = crowd(20 * AT_A_TIME);
+        let root = root.start();
+        let small = start("small", exact());
+        let plain = Puppet::new(1).start();
+        settle().await;
+        let (noted, notes) = mpsc::channel();
+        for child in &children {
+            let noted = noted.clone();
+            child.do_send(tell(move |_, _| {
+                noted.send(()).unwrap();
+                panic!("all at once");
+            }));
+        }
+        for _ in 0..3 {
+            small.send(Status).await.unwrap();
+            assert!(notes.try_iter().count() <= 2 * AT_A_TIME);
+            plain.send(tell(|_, _| {})).await.unwrap();
+            assert!(notes.try_iter().count() <= 2 * AT_A_TIME);
+            root.send(Status).await.unwrap();
+            assert!(notes.try_iter().count() <= 2 * AT_A_TIME);
+        }
+        for child in &children {
+            assert_eq!(child.send(life()).await, Ok(2));
+        }
+        assert_eq!(root.send(Status).await.unwrap().restarts, children.len() as u64);
+    });
+}
+
+#[test]
+fn many_children_have_their_turns_in_the_order_in_which_they_were_due() {
+    paused(async {
+        let (root, children, started) = crowd(5 * AT_A_TIME + 7);
+        let _root = root.start();
+        settle().await;
+        assert!(started.try_iter().eq(0..children.len()), "as they start");
+        let (noted, notes) = mpsc::channel();
+        let note = |number| {
+            let noted = noted.clone();
+            tell(move |_, _| noted.send(number).unwrap())
+        };
+        let reversed = || children.iter().enumerate().rev();
+        for (number, child) in reversed() {
+            child.do_send(note(number));
+        }
+        settle().await;
+        assert!(notes.try_iter().eq(reversed().map(|(number, _)| number)), "as they are told");
+    });
+}
+
+#[test]
+fn a_stop_reaches_those_who_wait_for_their_turn() {
+    paused(async {
+        let (root, children, _notes) = crowd(4 * AT_A_TIME);
+        let root = root.start();
+        settle().await;
+        for child in &children {
+            child.do_send(tell(|_, ctx| ctx.stop()));
+        }
+        assert!(root.send(Stop).await.unwrap().is_clean());
+        assert!(children.iter().all(|child| !child.connected()));
     });
 }
