@@ -372,7 +372,7 @@ impl Machine {
         for served in 0..SLICE {
             let Some((slot, id)) = self.children.due(now) else { return };
             let Some(child) = self.children.get(id) else { return };
-            if let Some(probe) = child.probe.as_ref().filter(|probe| probe.until == slot) {
+            if let Some(probe) = child.probe().filter(|probe| probe.until == slot) {
                 match probe.asked {
                     false => {
                         self.probe_is_due(id, now, out);

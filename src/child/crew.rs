@@ -32,7 +32,7 @@ use loom::sync::{
 
 /// Somebody who can be called.
 pub(super) trait Member: Send + Sync {
-    fn seat(&self) -> &Seat;
+    fn seat(&self) -> Option<&Seat>;
     /// It has been called: has it polled.
     fn wake(&self);
 }
@@ -82,8 +82,8 @@ impl Crew {
     pub(super) fn call_one(&self) {
         let mut idle = self.idle();
         let first = idle.members.pop_first();
-        match &first {
-            Some((_, member)) => member.seat().is.store(CALLED, Ordering::Release),
+        match first.as_ref().and_then(|(_, member)| member.seat()) {
+            Some(seat) => seat.is.store(CALLED, Ordering::Release),
             None => self.is_owed.store(true, Ordering::Release),
         }
         drop(idle);

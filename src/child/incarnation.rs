@@ -28,7 +28,7 @@ use tokio::time::Instant;
 
 use super::{
     context::{Entered, InHand, Scope},
-    crew::{Member, Seat},
+    crew::{Crew, Member, Seat},
     kept::{AnyKept, Kept, Manners},
     link::{Desk, Link, Running, Whereabouts},
     panics,
@@ -74,10 +74,8 @@ pub(super) struct Incarnation<A: Actor<Context = Context<A>>> {
     pub(super) fenced: AtomicBool,
     /// Its supervisor wants to know whether its thread is free.
     pub(super) is_asked: AtomicBool,
-    /// Where it has begun to run, if that is another thread than its supervisor's.
-    began: OnceLock<(ThreadId, Turns)>,
-    /// Its thread is in its code.
-    is_busy: AtomicBool,
+    /// If it is on another thread, or a member of a pool. Most are not, and there are many of them.
+    far: Option<Box<Far>>,
     /// It has been dropped.
     is_gone: AtomicBool,
     /// What is asked of it: `NOTHING`, `ASK` or `KILL`.
@@ -99,12 +97,22 @@ pub(super) struct Incarnation<A: Actor<Context = Context<A>>> {
     pub(super) in_hand: AtomicU32,
     /// It stops when it has none in hand.
     pub(super) is_leaving: AtomicBool,
+}
+
+/// What is known of an incarnation that others on other threads have to do with.
+#[derive(Default)]
+struct Far {
+    /// Where it has begun to run, if that is another thread than its supervisor's.
+    began: OnceLock<(ThreadId, Turns)>,
+    /// That thread is in its code.
+    is_busy: AtomicBool,
     /// If it is a member of a pool.
-    pub(super) seat: Seat,
+    seat: Seat,
 }
 
 impl<A: Actor<Context = Context<A>>> Incarnation<A> {
     pub(super) fn new(kept: Arc<Kept<A>>, link: Link, elsewhere: bool) -> Arc<Self> {
+        let far = (elsewhere || kept.crew().is_some()).then(Box::default);
         Arc::new(Self {
             kept,
             link,
@@ -112,8 +120,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
             in_flight: AtomicU32::new(u32::MAX),
             fenced: AtomicBool::new(false),
             is_asked: AtomicBool::new(elsewhere),
-            began: OnceLock::new(),
-            is_busy: AtomicBool::new(false),
+            far,
             is_gone: AtomicBool::new(false),
             request: AtomicU8::new(NOTHING),
             waker: Mutex::new(None),
@@ -124,14 +131,13 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
             deaf: AtomicBool::new(false),
             in_hand: AtomicU32::new(0),
             is_leaving: AtomicBool::new(false),
-            seat: Seat::default(),
         })
     }
 
     /// Starts it on this thread.
     pub(super) fn run(self: Arc<Self>) {
-        if self.elsewhere {
-            let _ = self.began.set((thread::current().id(), Turns::of_this_thread()));
+        if let Some(far) = self.far.as_ref().filter(|_| self.elsewhere) {
+            let _ = far.began.set((thread::current().id(), Turns::of_this_thread()));
         }
         let mut ctx = Context::new();
         if let Some(intake) = &mut *self.kept.intake() {
@@ -139,7 +145,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
             *ctx.parts() = ContextParts::new(intake.receiver.sender_producer());
         }
         // A supervisor says itself when it is ready.
-        let announced = self.kept.nested.is_some();
+        let announced = self.kept.nested().is_some();
         ctx.spawn(Pump::new(Arc::clone(&self), announced));
         ctx.spawn(Presence);
         match self.make(&mut ctx) {
@@ -161,12 +167,22 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
 
     /// Runs its code, and lets others know that its thread is there.
     pub(super) fn while_busy<T>(&self, code: impl FnOnce() -> T) -> T {
-        let Some((_, turns)) = self.began.get() else { return code() };
+        let Some(far) = &self.far else { return code() };
+        let Some((_, turns)) = far.began.get() else { return code() };
         turns.note();
-        self.is_busy.store(true, Ordering::Relaxed);
+        far.is_busy.store(true, Ordering::Relaxed);
         let done = code();
-        self.is_busy.store(false, Ordering::Relaxed);
+        far.is_busy.store(false, Ordering::Relaxed);
         done
+    }
+
+    fn began(&self) -> Option<&(ThreadId, Turns)> {
+        self.far.as_ref()?.began.get()
+    }
+
+    /// Its place in its pool, if it is a member.
+    pub(super) fn in_crew(&self) -> Option<(&Seat, &Arc<Crew>)> {
+        Some((&self.far.as_ref()?.seat, self.kept.crew()?))
     }
 
     fn make(self: &Arc<Self>, ctx: &mut Context<A>) -> Result<A, Outcome> {
@@ -174,7 +190,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         let _entered = Entered::new(&mut scope);
         let _inside = self.link.span.enter();
         let treated = |manners: Manners| {
-            self.in_flight.store(manners.in_flight.unwrap_or(u32::MAX), Ordering::Relaxed);
+            self.in_flight.store(manners.in_flight, Ordering::Relaxed);
         };
         let actor = self.while_busy(|| self.kept.make(ctx, treated))?;
         match self.take_conclusion() {
@@ -231,7 +247,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         if self.link.parent.is_none() {
             self.kept.close();
         }
-        if let Some(supervisor) = &self.kept.nested {
+        if let Some(supervisor) = self.kept.nested() {
             supervisor.ended(&outcome);
         }
         self.link.exited(outcome);
@@ -263,15 +279,15 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
 
     /// It takes no more messages. If it was called for one, another member is to take that.
     fn gives_way(&self) {
-        if let Some(crew) = self.kept.crew() {
-            self.seat.goes(crew);
+        if let Some((seat, crew)) = self.in_crew() {
+            seat.goes(crew);
         }
     }
 }
 
 impl<A: Actor<Context = Context<A>>> Member for Incarnation<A> {
-    fn seat(&self) -> &Seat {
-        &self.seat
+    fn seat(&self) -> Option<&Seat> {
+        self.far.as_ref().map(|far| &far.seat)
     }
 
     fn wake(&self) {
@@ -292,7 +308,7 @@ impl<A: Actor<Context = Context<A>>> Running for Incarnation<A> {
     }
 
     fn thread(&self) -> Whereabouts {
-        self.began.get().map_or(Whereabouts::Waiting, |(id, _)| Whereabouts::On(*id))
+        self.began().map_or(Whereabouts::Waiting, |(id, _)| Whereabouts::On(*id))
     }
 }
 
@@ -311,11 +327,11 @@ impl<A: Actor<Context = Context<A>>> Handle for Incarnation<A> {
     }
 
     fn is_busy(&self) -> bool {
-        self.is_busy.load(Ordering::Relaxed)
+        self.far.as_ref().is_some_and(|far| far.is_busy.load(Ordering::Relaxed))
     }
 
     fn last_turn(&self) -> Option<Instant> {
-        self.began.get()?.1.last()
+        self.began()?.1.last()
     }
 
     fn fence(&self) {

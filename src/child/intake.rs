@@ -22,18 +22,25 @@ const REJECT_SLICE: usize = 128;
 /// The receiving end of a kept mailbox.
 pub(super) struct Intake<A: Actor<Context = Context<A>>> {
     pub(super) receiver: AddressReceiver<A>,
+    /// If there is anything of this: almost always there is not.
+    beside: Option<Box<Beside<A>>>,
+}
+
+struct Beside<A: Actor<Context = Context<A>>> {
     /// A second way in, for a root supervisor whose address was needed before it was made.
-    alias: Option<Box<AddressReceiver<A>>>,
+    alias: Option<AddressReceiver<A>>,
     /// What was in the mailbox when a child that drains was asked to stop: it goes first.
-    #[expect(
-        clippy::box_collection,
-        reason = "almost nobody has one, and it takes one word instead of four"
-    )]
-    backlog: Option<Box<VecDeque<Envelope<A>>>>,
+    backlog: VecDeque<Envelope<A>>,
     /// The task that empties the mailbox while the child is down.
-    pub(super) rejector: Option<AbortHandle>,
+    rejector: Option<AbortHandle>,
     /// Who is told of messages, if these are several.
     crew: Option<Arc<Crew>>,
+}
+
+impl<A: Actor<Context = Context<A>>> Default for Beside<A> {
+    fn default() -> Self {
+        Self { alias: None, backlog: VecDeque::new(), rejector: None, crew: None }
+    }
 }
 
 /// The mailbox of a child that nobody has taken on yet.
@@ -41,8 +48,9 @@ pub(super) struct Untaken<A: Actor<Context = Context<A>>>(Option<Intake<A>>);
 
 impl<A: Actor<Context = Context<A>>> Untaken<A> {
     pub(super) fn new(receiver: AddressReceiver<A>, alias: Option<AddressReceiver<A>>) -> Self {
-        let alias = alias.map(Box::new);
-        Self(Some(Intake { receiver, alias, backlog: None, rejector: None, crew: None }))
+        let beside =
+            alias.map(|alias| Box::new(Beside { alias: Some(alias), ..Beside::default() }));
+        Self(Some(Intake { receiver, beside }))
     }
 
     pub(super) fn set_capacity(&mut self, messages: usize) {
@@ -66,19 +74,23 @@ impl<A: Actor<Context = Context<A>>> Drop for Untaken<A> {
 
 impl<A: Actor<Context = Context<A>>> Intake<A> {
     /// From now on the crew is woken when there is a message.
-    pub(super) fn of_crew(self, crew: Arc<Crew>) -> Self {
-        Self { crew: Some(crew), ..self }
+    pub(super) fn of_crew(mut self, crew: Arc<Crew>) -> Self {
+        self.beside().crew = Some(crew);
+        self
+    }
+
+    fn beside(&mut self) -> &mut Beside<A> {
+        self.beside.get_or_insert_default()
     }
 
     /// All that messages come through, unless there are others or something waits already.
     pub(super) fn alone(&mut self) -> Option<&mut AddressReceiver<A>> {
-        let is_alone = self.backlog.is_none() && self.alias.is_none() && self.crew.is_none();
-        is_alone.then_some(&mut self.receiver)
+        self.beside.is_none().then_some(&mut self.receiver)
     }
 
     /// The next message; `None` when no more can come. In a pool it is the crew that is woken when there is one.
     pub(super) fn next(&mut self, task: &mut task::Context<'_>) -> Poll<Option<Envelope<A>>> {
-        match &self.crew {
+        match self.beside.as_ref().and_then(|beside| beside.crew.as_ref()) {
             None => self.next_for(task),
             Some(crew) => {
                 let waker = crew.waker();
@@ -88,16 +100,15 @@ impl<A: Actor<Context = Context<A>>> Intake<A> {
     }
 
     fn next_for(&mut self, task: &mut task::Context<'_>) -> Poll<Option<Envelope<A>>> {
-        if let Some(backlog) = &mut self.backlog {
-            match backlog.pop_front() {
-                Some(envelope) => return Poll::Ready(Some(envelope)),
-                None => self.backlog = None,
+        if let Some(beside) = &mut self.beside {
+            if let Some(envelope) = beside.backlog.pop_front() {
+                return Poll::Ready(Some(envelope));
             }
-        }
-        if let Some(alias) = &mut self.alias
-            && let Poll::Ready(Some(envelope)) = Pin::new(&mut **alias).poll_next(task)
-        {
-            return Poll::Ready(Some(envelope));
+            if let Some(alias) = &mut beside.alias
+                && let Poll::Ready(Some(envelope)) = Pin::new(alias).poll_next(task)
+            {
+                return Poll::Ready(Some(envelope));
+            }
         }
         // Built in place, as the last expression: a copy would cost a tenth of a message.
         Pin::new(&mut self.receiver).poll_next(task)
@@ -106,17 +117,20 @@ impl<A: Actor<Context = Context<A>>> Intake<A> {
     /// Sets apart what is in the mailbox now; returns whether that is anything.
     pub(super) fn set_apart(&mut self) -> bool {
         let mut task = task::Context::from_waker(noop_waker_ref());
-        let mut all = self.backlog.take().unwrap_or_default();
+        let mut all = VecDeque::new();
         while let Poll::Ready(Some(envelope)) = self.next(&mut task) {
             all.push_back(envelope);
         }
-        self.backlog = (!all.is_empty()).then_some(all);
-        self.backlog.is_some()
+        let is_anything = !all.is_empty();
+        if is_anything {
+            self.beside().backlog = all;
+        }
+        is_anything
     }
 
     /// Whether all that was set apart has been handled.
     pub(super) fn is_drained(&self) -> bool {
-        self.backlog.as_ref().is_none_or(|backlog| backlog.is_empty())
+        self.beside.as_ref().is_none_or(|beside| beside.backlog.is_empty())
     }
 
     pub(super) fn reject(&mut self, task: &mut task::Context<'_>) -> Poll<()> {
@@ -130,9 +144,19 @@ impl<A: Actor<Context = Context<A>>> Intake<A> {
         Poll::Pending
     }
 
+    /// While the child is down this task empties its mailbox.
+    pub(super) fn rejected_by(&mut self, rejector: AbortHandle) {
+        self.stop_rejecting();
+        self.beside().rejector = Some(rejector);
+    }
+
     pub(super) fn stop_rejecting(&mut self) {
-        if let Some(rejector) = self.rejector.take() {
+        let Some(beside) = &mut self.beside else { return };
+        if let Some(rejector) = beside.rejector.take() {
             rejector.abort();
+        }
+        if beside.alias.is_none() && beside.crew.is_none() && beside.backlog.is_empty() {
+            self.beside = None;
         }
     }
 

@@ -60,8 +60,8 @@ pub(super) struct Kept<A: Actor<Context = Context<A>>> {
     addr: WeakAddr<A>,
     mailbox: Mailbox<A>,
     recipe: Mutex<Recipe<A>>,
-    /// If it is a supervisor: what the one above it needs.
-    pub(super) nested: Option<Arc<dyn Nested>>,
+    /// If it is a supervisor: what the one above it needs. Most are not, and so it takes one word instead of two.
+    nested: Option<Box<Arc<dyn Nested>>>,
 }
 
 /// Where its messages are.
@@ -137,7 +137,7 @@ pub(super) struct Manners {
     pub(super) on_stop: OnStop,
     pub(super) while_down: WhileDown,
     /// How many messages it may have in hand.
-    pub(super) in_flight: Option<u32>,
+    pub(super) in_flight: u32,
 }
 
 impl<A: Actor<Context = Context<A>>> Recipe<A> {
@@ -155,6 +155,7 @@ impl<A: Actor<Context = Context<A>>> Kept<A> {
         nested: Option<Arc<dyn Nested>>,
     ) -> Self {
         let recipe = Mutex::new(Recipe::new(factory, manners));
+        let nested = nested.map(Box::new);
         Self { addr, mailbox: Mailbox::Own(Mutex::new(intake)), recipe, nested }
     }
 
@@ -175,6 +176,11 @@ impl<A: Actor<Context = Context<A>>> Kept<A> {
             Mailbox::Own(_) => None,
             Mailbox::Shared { mailbox, .. } => Some(&mailbox.crew),
         }
+    }
+
+    /// If it is a supervisor.
+    pub(super) fn nested(&self) -> Option<&dyn Nested> {
+        self.nested.as_ref().map(|nested| &***nested)
     }
 
     /// Never held while the user's code runs.
@@ -314,8 +320,7 @@ impl<A: Actor<Context = Context<A>>> AnyKept for Kept<A> {
             None => Poll::Ready(()),
         }));
         if let Some(intake) = &mut *self.intake() {
-            intake.stop_rejecting();
-            intake.rejector = Some(rejector.abort_handle());
+            intake.rejected_by(rejector.abort_handle());
         }
     }
 
@@ -344,7 +349,7 @@ impl<A: Actor<Context = Context<A>>> AnyKept for Kept<A> {
         let factory = recipe.factory.take();
         drop(recipe);
         discard(factory);
-        if let Some(supervisor) = &self.nested {
+        if let Some(supervisor) = self.nested() {
             supervisor.close_children();
         }
     }

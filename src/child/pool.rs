@@ -64,8 +64,7 @@ impl<A: Actor<Context = Context<A>>> Template<A> {
             name: Arc::from(format!("{}-{number}", self.name)),
             terms: Arc::clone(&self.terms),
             kept: Arc::new(Kept::member(mailbox, addr, factory, self.manners)),
-            placement: self.placement.clone(),
-            extras: Extras::new(None, decide, None),
+            extras: Extras::new(self.placement.clone(), None, decide, None),
         }
     }
 

@@ -17,7 +17,7 @@ use futures::Stream;
 
 use super::{
     context::BreakOff,
-    crew::Crew,
+    crew::{Crew, Seat},
     incarnation::{Handle, Incarnation, NOTHING},
     intake::Intake,
 };
@@ -100,7 +100,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         ctx: &mut Context<A>,
         task: &mut task::Context<'_>,
     ) -> Poll<()> {
-        let crew = self.kept.crew();
+        let in_crew = self.in_crew();
         for handled in 1..=BUDGET {
             if ctx.waiting() {
                 return Poll::Pending;
@@ -120,9 +120,9 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
             if self.has_enough() {
                 return Poll::Pending;
             }
-            let next = match crew {
+            let next = match in_crew {
                 None => mailbox.next(task),
-                Some(crew) => self.take_from(crew, mailbox, task),
+                Some((seat, crew)) => take_from(seat, crew, mailbox, task),
             };
             let Poll::Ready(Some(mut envelope)) = next else { return Poll::Pending };
             drop(intake);
@@ -177,22 +177,22 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
     fn has_enough(&self) -> bool {
         self.in_hand.load(Ordering::Acquire) >= self.in_flight.load(Ordering::Relaxed)
     }
+}
 
-    /// Takes a message out of the mailbox of a pool.
-    fn take_from(
-        &self,
-        crew: &Crew,
-        intake: &mut Intake<A>,
-        task: &mut task::Context<'_>,
-    ) -> Poll<Option<Envelope<A>>> {
-        self.seat.looks(crew);
-        let next = intake.next(task);
-        match &next {
-            Poll::Ready(_) => crew.call_one(),
-            Poll::Pending => self.seat.finds_nothing(),
-        }
-        next
+/// Takes a message out of the mailbox of a pool.
+fn take_from<A: Actor<Context = Context<A>>>(
+    seat: &Seat,
+    crew: &Crew,
+    intake: &mut Intake<A>,
+    task: &mut task::Context<'_>,
+) -> Poll<Option<Envelope<A>>> {
+    seat.looks(crew);
+    let next = intake.next(task);
+    match &next {
+        Poll::Ready(_) => crew.call_one(),
+        Poll::Pending => seat.finds_nothing(),
     }
+    next
 }
 
 impl<A: Actor<Context = Context<A>>> Drop for Pump<A> {

@@ -60,9 +60,9 @@ impl<A: Actor<Context = Context<A>>> Future for Runner<A> {
             this.incarnation.is_asked.store(false, Ordering::Relaxed);
             this.incarnation.link.alive();
         }
-        let crew = this.incarnation.kept.crew();
-        if let Some(crew) = crew {
-            this.incarnation.seat.begins(crew);
+        let in_crew = this.incarnation.in_crew();
+        if let Some((seat, crew)) = in_crew {
+            seat.begins(crew);
         }
         let Some(future) = &mut this.future else { return Poll::Ready(()) };
         let entered = Entered::new(&mut this.scope);
@@ -85,11 +85,11 @@ impl<A: Actor<Context = Context<A>>> Future for Runner<A> {
                     future.ctx().spawn(Pump::new(Arc::clone(&this.incarnation), true));
                     task.waker().wake_by_ref();
                 }
-                if let Some(crew) = crew {
+                if let Some((seat, crew)) = in_crew {
                     // It may not even have looked, since it waits for a future of its own or has enough in hand.
                     let incarnation = &this.incarnation;
                     let member = || Arc::clone(incarnation) as Arc<dyn Member>;
-                    incarnation.seat.rests(crew, member);
+                    seat.rests(crew, member);
                 }
                 Poll::Pending
             }

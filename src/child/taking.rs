@@ -32,13 +32,12 @@ pub(crate) struct TakenOn {
     pub(crate) name: Arc<str>,
     pub(crate) terms: Arc<Terms>,
     pub(crate) kept: Arc<dyn AnyKept>,
-    pub(crate) placement: Placement,
     /// If it has anything of this: few children do.
     pub(super) extras: Option<Box<Extras>>,
 }
 
-#[derive(Default)]
 pub(super) struct Extras {
+    placement: Placement,
     nested: Option<Arc<dyn Nested>>,
     decide: Option<Rule>,
     /// If it is a blocking service.
@@ -47,16 +46,22 @@ pub(super) struct Extras {
 
 impl Extras {
     pub(super) fn new(
+        placement: Placement,
         nested: Option<Arc<dyn Nested>>,
         decide: Option<Rule>,
         calls: Option<Calls>,
     ) -> Option<Box<Self>> {
-        let has_any = nested.is_some() || decide.is_some() || calls.is_some();
-        has_any.then(|| Box::new(Self { nested, decide, calls }))
+        let is_inline = matches!(placement, Placement::Inline);
+        let has_any = !is_inline || nested.is_some() || decide.is_some() || calls.is_some();
+        has_any.then(|| Box::new(Self { placement, nested, decide, calls }))
     }
 }
 
 impl TakenOn {
+    pub(crate) fn placement(&self) -> &Placement {
+        self.extras.as_ref().map_or(&Placement::Inline, |extras| &extras.placement)
+    }
+
     pub(crate) fn nested(&self) -> Option<&Arc<dyn Nested>> {
         self.extras.as_ref()?.nested.as_ref()
     }
@@ -142,8 +147,8 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         let factory = spec.factory.into_inner();
         let kept = Arc::new(Kept::new(intake, addr, factory, manners, spec.nested.clone()));
         let calls = spec.calls.map(|calls| calls.get_or_init(Calls::default).clone());
-        let extras = Extras::new(spec.nested, spec.decide, calls);
-        Ok(TakenOn { name, terms, kept, placement: spec.placement, extras })
+        let extras = Extras::new(spec.placement, spec.nested, spec.decide, calls);
+        Ok(TakenOn { name, terms, kept, extras })
     }
 
     fn terms(&self, supervisor: &Spec) -> Terms {
@@ -169,7 +174,8 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
 
     fn manners(&self) -> Manners {
         let on_stop = if self.drain { OnStop::Drain } else { OnStop::Nothing };
-        Manners { on_stop, while_down: self.while_down, in_flight: self.in_flight }
+        let in_flight = self.in_flight.unwrap_or(u32::MAX);
+        Manners { on_stop, while_down: self.while_down, in_flight }
     }
 
     pub(crate) fn is_pool(&self) -> bool {
@@ -229,8 +235,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             let _ = of_new.set(calls.clone());
         }
         // A nested supervisor is not replaced.
-        old.extras = Extras::new(None, spec.decide, calls);
-        old.placement = spec.placement;
+        old.extras = Extras::new(spec.placement, None, spec.decide, calls);
         kept.replace(spec.factory.into_inner(), manners, spec.capacity);
         Ok(())
     }

@@ -110,24 +110,78 @@ pub(crate) struct Child {
     /// Not kept unless its first start succeeds.
     pub(crate) on_trial: bool,
     pub(crate) state: State,
-    /// Whether its incarnation runs on another thread than the supervisor. Its terms may have changed since.
-    pub(crate) elsewhere: bool,
     /// Whether it was ever started by this machine.
     pub(crate) begun: bool,
     /// Whether it was ever ready.
     pub(crate) proven: bool,
     /// Since when its incarnation is ready, or was until it ended.
     pub(crate) ready_at: Option<Instant>,
-    /// If it has a watchdog, and an incarnation.
-    pub(crate) probe: Option<Box<Probe>>,
     /// If it is a supervisor: what it has told of itself, and before that what has to be assumed.
     pub(crate) below: Standing,
-    /// Its failures in a row, and the delay after the last of them.
+    /// Its failures in a row.
     pub(crate) row: u32,
-    pub(crate) last_delay: Duration,
+    /// If there is anything of this: most children have nothing of it, and there are many of them.
+    extras: Option<Box<Extras>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Extras {
+    /// Whether its incarnation runs on another thread than the supervisor. Its terms may have changed since.
+    elsewhere: bool,
+    /// If it has a watchdog, and an incarnation.
+    probe: Option<Probe>,
+    /// The delay after the last failure.
+    last_delay: Duration,
 }
 
 impl Child {
+    /// One that waits for its turn.
+    pub(super) fn new(terms: Arc<Terms>, life: u64, on_trial: bool) -> Self {
+        Self {
+            terms,
+            life,
+            on_trial,
+            state: State::BackingOff { until: Until::Turn },
+            begun: false,
+            proven: false,
+            ready_at: None,
+            below: Standing::Indifferent,
+            row: 0,
+            extras: None,
+        }
+    }
+
+    pub(super) fn probe(&self) -> Option<&Probe> {
+        self.extras.as_ref()?.probe.as_ref()
+    }
+
+    pub(super) fn set_probe(&mut self, probe: Option<Probe>) {
+        self.extend(|extras| extras.probe = probe);
+    }
+
+    /// Whether its incarnation runs on another thread than the supervisor.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.extras.as_ref().is_some_and(|extras| extras.elsewhere)
+    }
+
+    pub(super) fn set_elsewhere(&mut self, elsewhere: bool) {
+        self.extend(|extras| extras.elsewhere = elsewhere);
+    }
+
+    fn last_delay(&self) -> Duration {
+        self.extras.as_ref().map_or(Duration::ZERO, |extras| extras.last_delay)
+    }
+
+    pub(super) fn set_last_delay(&mut self, last_delay: Duration) {
+        self.extend(|extras| extras.last_delay = last_delay);
+    }
+
+    fn extend(&mut self, change: impl FnOnce(&mut Extras)) {
+        let mut extras = self.extras.as_deref().cloned().unwrap_or_default();
+        change(&mut extras);
+        self.extras = (extras != Extras::default()).then(|| Box::new(extras));
+    }
+
     /// How many times it was started again.
     pub(crate) fn restarts(&self) -> u64 {
         self.life.saturating_sub(1)
@@ -136,20 +190,20 @@ impl Child {
     /// Whether its incarnation has been ready for so long that what was before is forgotten.
     pub(super) fn is_healthy(&self, now: Instant) -> bool {
         let backoff = self.terms.backoff.as_ref();
-        let healthy = backoff.map_or(HEALTHY, |backoff| backoff.healthy(self.last_delay));
+        let healthy = backoff.map_or(HEALTHY, |backoff| backoff.healthy(self.last_delay()));
         self.ready_at.is_some_and(|at| now.saturating_duration_since(at) >= healthy)
     }
 
     /// How long a kill may take. On the supervisor's own thread nothing comes in between.
     pub(super) fn grace(&self) -> Option<Duration> {
-        self.elsewhere.then(|| self.terms.grace())
+        self.is_elsewhere().then(|| self.terms.grace())
     }
 
     /// Whether its supervisor can go on without an incarnation whose thread is stuck. Not if that is a supervisor, which
     /// has children.
     pub(super) fn can_be_abandoned(&self) -> bool {
         match self.terms.kind {
-            ChildKind::Actor | ChildKind::Service => self.elsewhere,
+            ChildKind::Actor | ChildKind::Service => self.is_elsewhere(),
             ChildKind::Supervisor | ChildKind::Blocking => false,
         }
     }
@@ -157,7 +211,7 @@ impl Child {
     /// Whether it has taken too long to stop, and nothing can be done about it: nothing ends a thread but the thread itself.
     pub(super) fn is_left_behind(&self) -> bool {
         let is_late = matches!(self.state, State::Stopping { overdue: true, limit: None, .. });
-        let is_stuck = self.elsewhere && !self.can_be_abandoned();
+        let is_stuck = self.is_elsewhere() && !self.can_be_abandoned();
         is_late && (is_stuck || !self.terms.can_be_killed())
     }
 
@@ -221,7 +275,7 @@ impl Child {
         Footprint {
             waits: Waits {
                 slot: self.state.slot(),
-                probe: self.probe.as_ref().map(|probe| probe.until),
+                probe: self.probe().map(|probe| probe.until),
                 place: self.state.place(),
                 left_behind: self.is_left_behind(),
             },

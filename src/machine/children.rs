@@ -35,20 +35,7 @@ pub(crate) struct Children {
 impl Children {
     /// Takes on a child that waits for its turn.
     pub(crate) fn insert(&mut self, id: u64, terms: Arc<Terms>, life: u64, on_trial: bool) {
-        let child = Child {
-            terms,
-            life,
-            on_trial,
-            state: State::BackingOff { until: Until::Turn },
-            elsewhere: false,
-            begun: false,
-            proven: false,
-            ready_at: None,
-            probe: None,
-            below: Standing::Indifferent,
-            row: 0,
-            last_delay: Duration::ZERO,
-        };
+        let child = Child::new(terms, life, on_trial);
         let footprint = child.footprint();
         self.note(id, footprint.waits);
         self.count(footprint, 1);
@@ -102,20 +89,20 @@ impl Children {
         self.change(id, |child| {
             child.state = state;
             if !state.is_up() {
-                child.probe = None;
+                child.set_probe(None);
             }
         });
     }
 
     pub(crate) fn set_probe(&mut self, id: u64, probe: Option<Probe>) {
-        self.change(id, |child| child.probe = probe.map(Box::new));
+        self.change(id, |child| child.set_probe(probe));
     }
 
     /// With a watchdog that it has not had before, it is watched from its next incarnation on.
     pub(crate) fn set_terms(&mut self, id: u64, terms: Arc<Terms>) {
         self.change(id, |child| {
             if terms.watchdog().is_none() {
-                child.probe = None;
+                child.set_probe(None);
             }
             child.terms = terms;
         });
@@ -141,7 +128,7 @@ impl Children {
         // Neither is entered anywhere else.
         if let Some(child) = self.rows.get_mut(id) {
             child.row = row;
-            child.last_delay = delay;
+            child.set_last_delay(delay);
         }
     }
 
@@ -151,7 +138,7 @@ impl Children {
         self.change(id, |child| {
             child.life += 1;
             child.state = state;
-            child.elsewhere = child.terms.elsewhere.is_some();
+            child.set_elsewhere(child.terms.elsewhere.is_some());
             child.ready_at = None;
             child.begun = true;
             child.below = child.assumed();

@@ -86,7 +86,7 @@ impl Machine {
             self.abandon(id, then, out);
         } else if was_killed || !child.terms.can_be_killed() {
             self.leave_behind(id, then, was_killed, out);
-        } else if child.elsewhere {
+        } else if child.is_elsewhere() {
             // Whether it is dropped has yet to be seen.
             self.send_kill(id, then, true, now, out);
         } else {

@@ -25,7 +25,7 @@ impl Machine {
     /// Its thread was free.
     pub(super) fn alive(&mut self, id: u64, life: u64, now: Instant) {
         let Some(child) = self.children.get(id).filter(|child| child.life == life) else { return };
-        let is_asked = child.probe.as_ref().is_some_and(|probe| probe.asked);
+        let is_asked = child.probe().is_some_and(|probe| probe.asked);
         if let (true, Some(limit)) = (is_asked, child.terms.watchdog()) {
             let until = self.children.slot(after(now, limit / PAUSE));
             self.children.set_probe(id, Some(Probe { until, asked: false }));
@@ -35,7 +35,7 @@ impl Machine {
     /// Who was asked, has not answered, and is the next to be given up for that.
     pub(crate) fn silent(&self, now: Instant) -> Option<u64> {
         let (slot, id) = self.children.due(now)?;
-        let probe = self.children.get(id)?.probe.as_ref()?;
+        let probe = self.children.get(id)?.probe()?;
         (probe.asked && probe.until == slot).then_some(id)
     }
 
@@ -75,7 +75,7 @@ impl Machine {
     pub(super) fn probe_is_due(&mut self, id: u64, now: Instant, out: &mut Vec<Action>) {
         let Some(child) = self.children.get(id) else { return };
         let (state, life) = (child.state, child.life);
-        let (is_asked, limit) = (child.probe.as_ref().map(|it| it.asked), child.terms.watchdog());
+        let (is_asked, limit) = (child.probe().map(|it| it.asked), child.terms.watchdog());
         let (Some(is_asked), Some(limit)) = (is_asked, limit) else { return };
         if !is_asked {
             let until = self.children.slot(after(now, limit));

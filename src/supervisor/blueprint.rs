@@ -70,6 +70,7 @@ pub(super) struct Plan {
     pub(super) lost: Vec<Lost>,
     /// Those of the child that was taken on last: others are likely to have the same.
     terms: Option<Arc<Terms>>,
+    name: Option<Arc<str>>,
     /// What that report names.
     pub(super) left_behind: Vec<LeftBehind>,
     /// If it went down without order.
@@ -136,7 +137,7 @@ impl Blueprint {
         if let Some(nested) = child.nested() {
             nested.adopt(&self.bus);
         }
-        self.plan().share(&mut child.terms);
+        self.plan().share(&mut child);
         Ok(child)
     }
 
@@ -167,6 +168,14 @@ pub(super) fn push_open<T>(waiting: &mut Vec<T>, one: T, has_gone: impl Fn(&T) -
     waiting.push(one);
 }
 
+/// Keeps one of two that are equal.
+fn share<T: PartialEq + ?Sized>(last: &mut Option<Arc<T>>, this: &mut Arc<T>) {
+    match last {
+        Some(last) if last == this => *this = Arc::clone(last),
+        Some(_) | None => *last = Some(Arc::clone(this)),
+    }
+}
+
 impl Plan {
     pub(super) fn next_child(&mut self) -> u64 {
         let id = self.next_child;
@@ -174,11 +183,9 @@ impl Plan {
         id
     }
 
-    fn share(&mut self, terms: &mut Arc<Terms>) {
-        match &self.terms {
-            Some(last) if last == terms => *terms = Arc::clone(last),
-            Some(_) | None => self.terms = Some(Arc::clone(terms)),
-        }
+    fn share(&mut self, TakenOn { name, terms, .. }: &mut TakenOn) {
+        share(&mut self.name, name);
+        share(&mut self.terms, terms);
     }
 }
 

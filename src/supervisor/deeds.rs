@@ -120,15 +120,16 @@ impl Shell {
     }
 
     fn failed(&mut self, child: u64, forced: Option<Forced>, failures: f64, restarting: bool) {
-        let Some(entry) = self.children.get_mut(child) else { return };
+        let said = self.last_words_of(child);
         let failure = match forced {
-            None => entry.ended_with.take().unwrap_or_else(|| Arc::new(Failure::Stopped)),
+            None => said.unwrap_or_else(|| Arc::new(Failure::Stopped)),
             Some(forced) => {
                 // What it has said itself on the way is not why it has ended.
-                panics::discard(entry.ended_with.take());
+                panics::discard(said);
                 Arc::new(forced.into())
             }
         };
+        let Some(entry) = self.children.get_mut(child) else { return panics::discard(failure) };
         panics::discard(entry.last_failure.replace(Arc::clone(&failure)));
         let of_whom = Arc::clone(&entry.child.name);
         panics::discard(self.latest.replace((of_whom, Arc::clone(&failure))));
@@ -166,7 +167,7 @@ impl Shell {
         let rule = entry.child.decide()?;
         let failure = match self.machine.forced(child) {
             Some(forced) => forced.into(),
-            None => entry.ended_with.as_deref().cloned().unwrap_or(Failure::Stopped),
+            None => self.ended_with(child).cloned().unwrap_or(Failure::Stopped),
         };
         let decision = panics::catch(|| rule(&failure)).unwrap_or_else(|panic| {
             let name = &entry.child.name;
@@ -176,8 +177,17 @@ impl Shell {
         Some(decision)
     }
 
+    /// How the incarnation of this child has ended just now, in its own words.
+    pub(super) fn ended_with(&self, child: u64) -> Option<&Failure> {
+        self.ended_with.as_ref().filter(|(of, _)| *of == child).map(|(_, failure)| &**failure)
+    }
+
+    fn last_words_of(&mut self, child: u64) -> Option<Arc<Failure>> {
+        self.ended_with.take_if(|(of, _)| *of == child).map(|(_, failure)| failure)
+    }
+
     fn stopped(&mut self, child: u64) {
-        let failure = self.children.get_mut(child).and_then(|entry| entry.ended_with.take());
+        let failure = self.last_words_of(child);
         // That it was killed is its shutdown, or a `StopTimeout` has said so.
         let failure = failure.filter(|failure| !matches!(**failure, Failure::Killed));
         let loudest = if failure.is_some() { Level::Warn } else { Level::Debug };
@@ -233,7 +243,7 @@ impl Shell {
     /// restarted.
     fn release(&mut self, child: u64) {
         let Some(entry) = self.children.get(child) else { return };
-        if entry.declared && !self.is_root {
+        if self.declared.contains(&child) && !self.is_root {
             // One that is still to be started for the first time keeps its messages until then.
             if entry.life > 0 {
                 Arc::clone(&entry.child.kept).down();
@@ -254,6 +264,7 @@ impl Shell {
 
     /// What is left of a child that has ended, and whose mailbox is closed, holds nothing of the user's but its last failure.
     fn forget(&mut self, child: u64) {
+        self.declared.remove(&child);
         if let Some(entry) = self.children.remove(child) {
             panics::discard(entry);
         }

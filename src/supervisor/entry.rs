@@ -15,32 +15,21 @@ use crate::{
 /// A child, as the shell knows it.
 pub(super) struct Entry {
     pub(super) child: TakenOn,
-    pub(super) declared: bool,
     pub(super) last_failure: Option<Arc<Failure>>,
     pub(super) life: u64,
     pub(super) handle: Option<Arc<dyn Handle>>,
-    /// How its last incarnation has ended, until the machine has said what to make of it.
-    pub(super) ended_with: Option<Arc<Failure>>,
     /// On the supervisor's thread that it runs on, if it does. Most do not: so it takes no more than a pointer.
     pub(super) place: Option<Box<Place>>,
 }
 
 impl Entry {
     pub(super) fn new(child: TakenOn) -> Self {
-        Self {
-            child,
-            declared: false,
-            last_failure: None,
-            life: 0,
-            handle: None,
-            ended_with: None,
-            place: None,
-        }
+        Self { child, last_failure: None, life: 0, handle: None, place: None }
     }
 
     /// What its end means for a restart, by where that would be.
     pub(super) fn class_of(&self, exit: ExitClass, failure: Option<&Failure>) -> ExitClass {
-        match (exit, failure, &self.child.placement) {
+        match (exit, failure, self.child.placement()) {
             (ExitClass::Failed, Some(Failure::ArbiterStopped), Placement::Arbiter(_)) => {
                 ExitClass::Stranded
             }
@@ -53,7 +42,7 @@ impl Entry {
 
     /// Whether an arbiter of the application's has not got round to its start: the next one would only wait behind it.
     pub(super) fn is_started_in_vain(&self) -> bool {
-        matches!(self.child.placement, Placement::Arbiter(_))
+        matches!(self.child.placement(), Placement::Arbiter(_))
             && self.thread() == Whereabouts::Waiting
     }
 

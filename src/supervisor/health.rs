@@ -126,7 +126,7 @@ fn ask(entry: &Entry, within: Duration) -> Option<BoxFuture<'static, Vec<Trouble
     }
     let (reply, answer) = oneshot::channel();
     let job = move || drop(reply.send(Vec::new()));
-    match (&entry.child.placement, entry.host()) {
+    match (entry.child.placement(), entry.host()) {
         (Placement::Arbiter(arbiter), _) => drop(arbiter.spawn_fn(job)),
         (Placement::Pool, Some(host)) => host.run(Box::new(job)),
         // A thread of its own may be busy for as long as it likes, unless a watchdog says otherwise.

@@ -1,7 +1,6 @@
 //! What is told from below, by a timer, or by the supervisor above: it becomes inputs of the machine.
 
 use std::{
-    mem,
     pin::Pin,
     sync::Arc,
     task::{self, Poll},
@@ -184,14 +183,14 @@ impl Shell {
         }
         let exit = entry.class_of(exit, failure.as_deref());
         entry.handle = None;
-        if !matches!(entry.child.placement, Placement::Dedicated) {
+        if !matches!(entry.child.placement(), Placement::Dedicated) {
             // Who is down keeps no place on a thread that is shared.
             entry.place = None;
         }
-        panics::discard(mem::replace(&mut entry.ended_with, failure));
         if let Some(nested) = entry.child.nested() {
             remember(&mut self.left_behind, nested.left_behind(), &entry.child.name);
         }
+        self.ended_with = failure.map(|failure| (child, failure));
         let decision =
             if self.machine.decides(child, life, exit) { self.decide(child) } else { None };
         self.input(Input::Exited { child, life, exit, decision }, ctx);

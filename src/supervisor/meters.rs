@@ -216,7 +216,7 @@ impl Shell {
     }
 
     fn kind_of_failure(&self, child: u64, forced: Option<Forced>) -> &'static str {
-        let ended_with = || self.children.get(child)?.ended_with.as_deref().map(Failure::kind);
+        let ended_with = || self.ended_with(child).map(Failure::kind);
         match forced {
             Some(forced) => Failure::from(forced).kind(),
             None => ended_with().unwrap_or(Failure::Stopped.kind()),

@@ -108,9 +108,7 @@ impl Shell {
         };
         for member in more {
             let id = self.add(member, false, ctx);
-            if let Some(entry) = self.children.get_mut(id) {
-                entry.declared = true;
-            }
+            self.declared.insert(id);
         }
         for &id in present.iter().skip(size) {
             if let Some(entry) = self.children.get(id) {

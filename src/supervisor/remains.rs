@@ -177,13 +177,12 @@ impl Drop for Shell {
             self.leave_remains(&children);
         }
         for (id, entry) in children.drain() {
-            let Entry { child, declared, last_failure, life, handle, ended_with, place: _ } = entry;
-            panics::discard(ended_with);
+            let Entry { child, last_failure, life, handle, place: _ } = entry;
             if let Some(handle) = handle {
                 // On another thread it may take its time, in which the next one may have begun (I1).
                 handle.fence();
             }
-            match declared && !self.machine.is_forgotten(id) {
+            match self.declared.contains(&id) && !self.machine.is_forgotten(id) {
                 true => {
                     let declared = Declared { child, life, last_failure };
                     self.blueprint.plan().declared.insert(id, declared);

@@ -1,6 +1,7 @@
 //! The shell: it turns what happens into inputs of the machine, and has its actions [carried out](super::deeds).
 
 use std::{
+    collections::BTreeSet,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
@@ -46,6 +47,10 @@ pub(super) struct Shell {
     pub(super) is_root: bool,
     pub(super) machine: Machine,
     pub(super) children: Rows<Entry>,
+    /// Those of them that come back with this supervisor. A bit in each record would take a word.
+    pub(super) declared: BTreeSet<u64>,
+    /// How the incarnation of this child has ended, until the machine has said what to make of it.
+    pub(super) ended_with: Option<(u64, Arc<Failure>)>,
     pub(super) inbox: UnboundedReceiver<Notice>,
     pub(super) desk: Arc<Desk>,
     /// A `Tick` is on its way through the inbox.
@@ -138,6 +143,8 @@ impl Shell {
             is_root,
             machine,
             children: Rows::default(),
+            declared: declared.keys().copied().collect(),
+            ended_with: None,
             inbox,
             desk,
             ticking: false,
@@ -158,7 +165,7 @@ impl Shell {
         shell.tell(None, Level::Info, || EventKind::SupervisorStarted);
         for (id, Declared { child, life, last_failure }) in declared {
             let terms = child.terms.clone();
-            let entry = Entry { declared: true, life, last_failure, ..Entry::new(child) };
+            let entry = Entry { life, last_failure, ..Entry::new(child) };
             shell.children.insert(id, entry);
             shell.input(Input::Declare { child: id, terms, life }, ctx);
         }
@@ -266,9 +273,12 @@ impl Shell {
             // Who has gone away since needs no answer.
             waiter.answer(answer);
         }
-        // It is the answer to what was decided here, and to nothing later.
+        // They are the answer to what was decided here, and to nothing later.
         if let Some(latest) = self.latest.take() {
             panics::discard(latest);
+        }
+        if let Some(untold) = self.ended_with.take() {
+            panics::discard(untold);
         }
         #[cfg(feature = "metrics")]
         self.measure_states();

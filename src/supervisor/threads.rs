@@ -109,7 +109,7 @@ impl Shell {
     /// Starts an incarnation where its spec says.
     pub(super) fn launch(&mut self, id: u64, link: Link) {
         let Some(entry) = self.children.get_mut(id) else { return };
-        let (kept, placement) = (Arc::clone(&entry.child.kept), entry.child.placement.clone());
+        let (kept, placement) = (Arc::clone(&entry.child.kept), entry.child.placement().clone());
         // Only a thread of its own is kept. One of the pool that it has left may be the idlest of all.
         let last = entry.place.take();
         if let Placement::Inline = placement {

@@ -57,8 +57,8 @@ mod tests {
     }
 
     impl Member for Task {
-        fn seat(&self) -> &Seat {
-            &self.seat
+        fn seat(&self) -> Option<&Seat> {
+            Some(&self.seat)
         }
 
         fn wake(&self) {

@@ -204,8 +204,8 @@ impl World {
         let mut timers = 0;
         for (id, child) in self.sim.machine.children.iter() {
             let is_watched = |up: Up| up.watched && !up.given_up;
-            assert_eq!(child.probe.is_some(), self.children[&id].up.is_some_and(is_watched));
-            timers += usize::from(child.probe.is_some());
+            assert_eq!(child.probe().is_some(), self.children[&id].up.is_some_and(is_watched));
+            timers += usize::from(child.probe().is_some());
             match child.state {
                 State::Starting { limit } => timers += usize::from(limit.is_some()),
                 State::Stopping { limit, overdue, killed, .. } => {
