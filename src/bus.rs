@@ -1,6 +1,9 @@
 //! The way of an event up the tree: to the hook and the subscribers of each supervisor on it.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{
+    Arc, Mutex, OnceLock, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use actix::Recipient;
 use log::Level;
@@ -23,6 +26,8 @@ pub(crate) struct Bus {
     name: Arc<str>,
     hook: Option<EventHook>,
     subscribers: Mutex<Vec<Recipient<Event>>>,
+    /// Whether there are any: so nobody locks them to find that out, at each event and each level.
+    has_subscribers: AtomicBool,
     parent: OnceLock<Arc<Bus>>,
     #[cfg(feature = "metrics")]
     labels: Labels,
@@ -36,6 +41,7 @@ impl Bus {
             name,
             hook,
             subscribers: Mutex::default(),
+            has_subscribers: AtomicBool::new(false),
             parent: OnceLock::new(),
             #[cfg(feature = "metrics")]
             labels: Labels::default(),
@@ -57,6 +63,7 @@ impl Bus {
         let mut subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
         subscribers.retain(|known| known.connected() && *known != subscriber);
         subscribers.push(subscriber);
+        self.has_subscribers.store(true, Ordering::Release);
     }
 
     /// Where events are kept for those who look at them, from the first time on that somebody wants to.
@@ -121,10 +128,7 @@ impl Bus {
         if self.hub.get().is_some() {
             return true;
         }
-        self.hook.is_some() || logs() || {
-            let subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
-            !subscribers.is_empty()
-        }
+        self.hook.is_some() || logs() || self.has_subscribers.load(Ordering::Acquire)
     }
 
     /// The default hook is that of the root: each event is logged once.
@@ -151,5 +155,6 @@ impl Bus {
             subscriber.do_send(event.clone());
             subscriber.connected()
         });
+        self.has_subscribers.store(!subscribers.is_empty(), Ordering::Release);
     }
 }

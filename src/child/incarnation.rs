@@ -148,9 +148,10 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         let announced = self.kept.nested().is_some();
         ctx.spawn(Pump::new(Arc::clone(&self), announced));
         ctx.spawn(Presence);
-        match self.make(&mut ctx) {
+        let mut scope = Some(Arc::clone(&self) as Arc<dyn Scope>);
+        match self.make(&mut ctx, &mut scope) {
             Ok(actor) => {
-                actix_rt::spawn(Runner::new(self, ctx.into_future(actor)));
+                actix_rt::spawn(Runner::new(self, scope, ctx.into_future(actor)));
             }
             Err(outcome) => {
                 // What the factory has spawned in it.
@@ -185,9 +186,12 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         Some((&self.far.as_ref()?.seat, self.kept.crew()?))
     }
 
-    fn make(self: &Arc<Self>, ctx: &mut Context<A>) -> Result<A, Outcome> {
-        let mut scope = Some(Arc::clone(self) as Arc<dyn Scope>);
-        let _entered = Entered::new(&mut scope);
+    fn make(
+        &self,
+        ctx: &mut Context<A>,
+        scope: &mut Option<Arc<dyn Scope>>,
+    ) -> Result<A, Outcome> {
+        let _entered = Entered::new(scope);
         let _inside = self.link.span.enter();
         let treated = |manners: Manners| {
             self.in_flight.store(manners.in_flight, Ordering::Relaxed);

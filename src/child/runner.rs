@@ -100,8 +100,11 @@ impl<A: Actor<Context = Context<A>>> Future for Runner<A> {
 }
 
 impl<A: Actor<Context = Context<A>>> Runner<A> {
-    pub(super) fn new(incarnation: Arc<Incarnation<A>>, run: ActorRun<A>) -> Self {
-        let scope = Some(Arc::clone(&incarnation) as Arc<dyn Scope>);
+    pub(super) fn new(
+        incarnation: Arc<Incarnation<A>>,
+        scope: Option<Arc<dyn Scope>>,
+        run: ActorRun<A>,
+    ) -> Self {
         let desk = incarnation.desk_beside().cloned();
         Self { incarnation, scope, future: Some(run), registered: false, desk, place: None }
     }

@@ -14,8 +14,8 @@ use crate::{
 impl Machine {
     /// When it wants to be told that time has passed. One that waits for nothing has none (I6).
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let own = [self.pause_ends(), self.goes_on_at(), self.leaving];
-        own.into_iter().chain([self.children.deadline()]).flatten().min()
+        let own = self.pause_ends().or_else(|| self.goes_on_at());
+        [own, self.leaving, self.children.deadline()].into_iter().flatten().min()
     }
 
     pub(super) fn pause_ends(&self) -> Option<Instant> {

@@ -1,6 +1,6 @@
 //! How the machine's actions are carried out, one by one.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use actix::{ActorContext, Context};
 use log::Level;
@@ -16,6 +16,9 @@ use crate::{
     record::Span,
     token::ChildToken,
 };
+
+/// Most ends say no more than this.
+static STOPPED: LazyLock<Arc<Failure>> = LazyLock::new(|| Arc::new(Failure::Stopped));
 
 impl From<Forced> for Failure {
     fn from(forced: Forced) -> Self {
@@ -122,7 +125,7 @@ impl Shell {
     fn failed(&mut self, child: u64, forced: Option<Forced>, failures: f64, restarting: bool) {
         let said = self.last_words_of(child);
         let failure = match forced {
-            None => said.unwrap_or_else(|| Arc::new(Failure::Stopped)),
+            None => said.unwrap_or_else(|| Arc::clone(&STOPPED)),
             Some(forced) => {
                 // What it has said itself on the way is not why it has ended.
                 panics::discard(said);

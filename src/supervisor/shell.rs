@@ -262,12 +262,13 @@ impl Shell {
 
     fn act(&mut self, ctx: &mut Context<Supervisor>) {
         let mut actions = mem::take(&mut self.actions);
-        for action in actions.drain(..) {
-            // What is left to panic is the `Drop` of a user's error: the decision stands (I5).
-            if let Err(panic) = panics::catch(|| self.carry_out(action, ctx)) {
-                panics::log(Level::Error, format_args!("a `Drop` {panic}"));
-            }
+        let mut rest = actions.drain(..);
+        // What is left to panic is the `Drop` of a user's error: the decision stands, and so do those after it (I5).
+        let mut carry_out = || rest.by_ref().for_each(|action| self.carry_out(action, ctx));
+        while let Err(panic) = panics::catch(&mut carry_out) {
+            panics::log(Level::Error, format_args!("a `Drop` {panic}"));
         }
+        drop(rest);
         self.actions = actions;
         for (waiter, answer) in self.answers.drain(..) {
             // Who has gone away since needs no answer.
