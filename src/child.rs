@@ -29,7 +29,7 @@ pub(crate) use self::{
     link::{Desk, LeftBehind, Link, Nested, Notice, Parent, Running, Whereabouts},
     pool::Pool,
     sight::{Awaited, Branch, Look, Sight},
-    taking::TakenOn,
+    taking::{Alike, TakenOn},
     turns::Turns,
 };
 pub use self::{

@@ -38,7 +38,7 @@ pub(crate) use self::blueprint::Condition;
 pub(crate) use self::meters::Labels;
 use self::{blueprint::Blueprint, inbox::Inbox, shell::Shell};
 use crate::{
-    child::{ChildSpec, Link, MAILBOX_CAPACITY, Nested, panics},
+    child::{Alike, ChildSpec, Link, MAILBOX_CAPACITY, Nested, panics},
     error::SpecError,
     failure::Failure,
     info::StopReport,
@@ -173,7 +173,7 @@ impl Supervisor {
     fn launch(self, alias: Option<AddressReceiver<Self>>) -> Addr<Self> {
         warn_of_abort();
         let addr = self.addr();
-        match self.into_spec(alias).take_on(&Spec::default()) {
+        match self.into_spec(alias).take_on(&Spec::default(), &mut Alike::default()) {
             Ok(root) => {
                 let span = Span::of_root(&root.name);
                 drop(root.kept.start(Link { parent: None, span }));

@@ -186,11 +186,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         Some((&self.far.as_ref()?.seat, self.kept.crew()?))
     }
 
-    fn make(
-        &self,
-        ctx: &mut Context<A>,
-        scope: &mut Option<Arc<dyn Scope>>,
-    ) -> Result<A, Outcome> {
+    fn make(&self, ctx: &mut Context<A>, scope: &mut Option<Arc<dyn Scope>>) -> Result<A, Outcome> {
         let _entered = Entered::new(scope);
         let _inside = self.link.span.enter();
         let treated = |manners: Manners| {

@@ -57,6 +57,29 @@ impl Extras {
     }
 }
 
+/// What the child that was taken on last has: others are likely to have the same.
+#[derive(Default)]
+pub(crate) struct Alike {
+    name: Option<Arc<str>>,
+    terms: Option<Arc<Terms>>,
+}
+
+impl Alike {
+    fn name(&mut self, name: &str) -> Arc<str> {
+        match &self.name {
+            Some(last) if **last == *name => Arc::clone(last),
+            Some(_) | None => Arc::clone(self.name.insert(Arc::from(name))),
+        }
+    }
+
+    fn terms(&mut self, terms: Terms) -> Arc<Terms> {
+        match &self.terms {
+            Some(last) if **last == terms => Arc::clone(last),
+            Some(_) | None => Arc::clone(self.terms.insert(Arc::new(terms))),
+        }
+    }
+}
+
 impl TakenOn {
     pub(crate) fn placement(&self) -> &Placement {
         self.extras.as_ref().map_or(&Placement::Inline, |extras| &extras.placement)
@@ -114,40 +137,46 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         check(!self.significant || watched, of, "significant", &true, allowed)
     }
 
-    /// This spec, if it makes sense.
-    fn checked(self, supervisor: &Spec) -> Result<Self, SpecError> {
-        match self.check(supervisor) {
-            Ok(()) => Ok(self),
-            Err(error) => {
-                panics::discard(self);
-                Err(error)
+    /// What is dropped of a spec that is refused is the user's code.
+    fn refused<T, E>(self, error: impl Into<E>) -> Result<T, E> {
+        panics::discard(self);
+        Err(error.into())
+    }
+
+    /// Whether there is a thread where it is to run.
+    fn check_place(&self) -> Result<(), PlacementError> {
+        match &self.placement {
+            Placement::Arbiter(arbiter) if !arbiter.alive() => Err(PlacementError::ArbiterStopped),
+            Placement::Arbiter(_) | Placement::Inline | Placement::Dedicated | Placement::Pool => {
+                Ok(())
             }
         }
     }
 
     /// This spec, if there is a thread where it is to run.
     pub(crate) fn placed(self) -> Result<Self, PlacementError> {
-        match &self.placement {
-            Placement::Arbiter(arbiter) if !arbiter.alive() => {
-                panics::discard(self);
-                Err(PlacementError::ArbiterStopped)
-            }
-            Placement::Arbiter(_) | Placement::Inline | Placement::Dedicated | Placement::Pool => {
-                Ok(self)
-            }
+        match self.check_place() {
+            Ok(()) => Ok(self),
+            Err(error) => self.refused(error),
         }
     }
 
     /// Checks it, and splits it into what the machine and what the shell of its supervisor need.
-    pub(crate) fn take_on(self, supervisor: &Spec) -> Result<TakenOn, SpecError> {
-        let spec = self.checked(supervisor)?;
-        let (name, terms) = (Arc::from(spec.name.as_str()), Arc::new(spec.terms(supervisor)));
-        let manners = spec.manners();
-        let (addr, intake) = (spec.addr.downgrade(), spec.mailbox.take());
-        let factory = spec.factory.into_inner();
-        let kept = Arc::new(Kept::new(intake, addr, factory, manners, spec.nested.clone()));
-        let calls = spec.calls.map(|calls| calls.get_or_init(Calls::default).clone());
-        let extras = Extras::new(spec.placement, spec.nested, spec.decide, calls);
+    pub(crate) fn take_on(
+        self,
+        supervisor: &Spec,
+        alike: &mut Alike,
+    ) -> Result<TakenOn, SpecError> {
+        if let Err(error) = self.check(supervisor) {
+            return self.refused(error);
+        }
+        let (name, terms) = (alike.name(&self.name), alike.terms(self.terms(supervisor)));
+        let manners = self.manners();
+        let (addr, intake) = (self.addr.downgrade(), self.mailbox.take());
+        let factory = self.factory.into_inner();
+        let kept = Arc::new(Kept::new(intake, addr, factory, manners, self.nested.clone()));
+        let calls = self.calls.map(|calls| calls.get_or_init(Calls::default).clone());
+        let extras = Extras::new(self.placement, self.nested, self.decide, calls);
         Ok(TakenOn { name, terms, kept, extras })
     }
 
@@ -184,7 +213,10 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
 
     /// Checks it, and splits it into what the pool is and what its members are made of.
     pub(crate) fn into_pool(self, supervisor: &Spec) -> Result<Pool<A>, SpecError> {
-        let spec = self.checked(supervisor)?;
+        if let Err(error) = self.check(supervisor) {
+            return self.refused(error);
+        }
+        let spec = self;
         let (policy, significant, manners) = (spec.policy, spec.significant, spec.manners());
         let essential = spec.essential;
         let template = Template {
@@ -213,7 +245,10 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
 
     /// Puts this in the place of the spec by which a child was taken on.
     pub(crate) fn replace(self, old: &mut TakenOn, supervisor: &Spec) -> Result<(), ReplaceError> {
-        let spec = self.checked(supervisor)?.placed()?;
+        if let Err(error) = self.check(supervisor) {
+            return self.refused(error);
+        }
+        let spec = self.placed()?;
         if old.kept.is_of_pool() {
             panics::discard(spec);
             return Err(ReplaceError::OfPool { child: old.name.to_string() });

@@ -19,11 +19,11 @@ use super::{
 };
 use crate::{
     bus::Bus,
-    child::{ChildSpec, LeftBehind, Look, Nested, Notice, TakenOn, panics},
+    child::{Alike, ChildSpec, LeftBehind, Look, Nested, Notice, TakenOn, panics},
     error::SpecError,
     failure::{Failure, Outcome},
     info::StopReport,
-    machine::{Longest, Terms},
+    machine::Longest,
     spec::{Spec, check},
     token,
 };
@@ -68,9 +68,7 @@ pub(super) struct Plan {
     pub(super) members: Option<Members>,
     /// Essential children that have failed for good, under any incarnation.
     pub(super) lost: Vec<Lost>,
-    /// Those of the child that was taken on last: others are likely to have the same.
-    terms: Option<Arc<Terms>>,
-    name: Option<Arc<str>>,
+    alike: Alike,
     /// What that report names.
     pub(super) left_behind: Vec<LeftBehind>,
     /// If it went down without order.
@@ -130,14 +128,16 @@ impl Blueprint {
     where
         A: Actor<Context = Context<A>>,
     {
-        let mut child = match spec.is_pool() {
-            true => pool::take_on(spec, &self.spec)?,
-            false => spec.take_on(&self.spec)?,
+        let mut alike = mem::take(&mut self.plan().alike);
+        let taken = match spec.is_pool() {
+            true => pool::take_on(spec, &self.spec),
+            false => spec.take_on(&self.spec, &mut alike),
         };
+        self.plan().alike = alike;
+        let child = taken?;
         if let Some(nested) = child.nested() {
             nested.adopt(&self.bus);
         }
-        self.plan().share(&mut child);
         Ok(child)
     }
 
@@ -168,24 +168,11 @@ pub(super) fn push_open<T>(waiting: &mut Vec<T>, one: T, has_gone: impl Fn(&T) -
     waiting.push(one);
 }
 
-/// Keeps one of two that are equal.
-fn share<T: PartialEq + ?Sized>(last: &mut Option<Arc<T>>, this: &mut Arc<T>) {
-    match last {
-        Some(last) if last == this => *this = Arc::clone(last),
-        Some(_) | None => *last = Some(Arc::clone(this)),
-    }
-}
-
 impl Plan {
     pub(super) fn next_child(&mut self) -> u64 {
         let id = self.next_child;
         self.next_child += 1;
         id
-    }
-
-    fn share(&mut self, TakenOn { name, terms, .. }: &mut TakenOn) {
-        share(&mut self.name, name);
-        share(&mut self.terms, terms);
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     shell::Shell,
 };
 use crate::{
-    child::{ChildSpec, Pool, TakenOn},
+    child::{Alike, ChildSpec, Pool, TakenOn},
     error::SpecError,
     info::SupervisorState,
     machine::{Request, Terms},
@@ -60,7 +60,7 @@ where
         .restart(policy)
         .significant(significant)
         .essential(essential);
-    let mut taken = pool.take_on(settings)?;
+    let mut taken = pool.take_on(settings, &mut Alike::default())?;
     taken.kept = template.cover(taken.kept);
     let terms = template.terms().clone();
     let make = Box::new(move |number| template.member(number));
