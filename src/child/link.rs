@@ -202,6 +202,8 @@ pub(crate) trait Nested: Send + Sync {
     fn resize(&self, members: usize) -> oneshot::Receiver<bool>;
     /// Its incarnation has ended and is gone.
     fn ended(&self, outcome: &Outcome);
+    /// It is about to be asked to stop, and does not come back: nobody is to wait for what is below it.
+    fn will_not_return(&self);
     /// It does not come back: closes the mailboxes of its declared children.
     fn close_children(&self);
     /// Whether something that was declared at or below it is essential.

@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeMap,
     mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::ThreadId,
 };
 
@@ -37,6 +40,8 @@ pub(super) struct Blueprint {
     pub(super) spec: Spec,
     pub(super) addr: Addr<Supervisor>,
     pub(super) bus: Arc<Bus>,
+    /// Whether another incarnation may follow the one that runs.
+    returns: AtomicBool,
     /// For whoever watches it.
     #[cfg(all(feature = "systemd", unix))]
     pub(super) condition: std::sync::OnceLock<tokio::sync::watch::Sender<Condition>>,
@@ -99,10 +104,15 @@ impl Blueprint {
             spec,
             addr,
             bus,
+            returns: AtomicBool::new(true),
             #[cfg(all(feature = "systemd", unix))]
             condition: Default::default(),
             plan: Mutex::default(),
         }
+    }
+
+    pub(super) fn returns(&self) -> bool {
+        self.returns.load(Ordering::Relaxed)
     }
 
     pub(super) fn plan(&self) -> MutexGuard<'_, Plan> {
@@ -224,6 +234,10 @@ impl Nested for Blueprint {
             let _ = join.send(ended.clone());
         }
         panics::discard(ended);
+    }
+
+    fn will_not_return(&self) {
+        self.returns.store(false, Ordering::Relaxed);
     }
 
     fn close_children(&self) {

@@ -10,7 +10,7 @@ use crate::{
     child::{self, Handle, LeftBehind, Link, Notice, Parent, panics},
     event::{EndReason, EventKind},
     failure::{Failure, Outcome, PanicInfo},
-    info::{StopReport, Unstopped},
+    info::{StopReport, SupervisorState, Unstopped},
     machine::{Action, End, Forced, StopCause},
     policy::{Decision, OnPanic},
     record::Span,
@@ -37,7 +37,7 @@ impl Shell {
         self.measure(&action);
         match action {
             Action::Start { child, life } => self.start_child(child, life),
-            Action::Ask { child, life } => self.reach(child, life, |handle| handle.ask()),
+            Action::Ask { child, life } => self.ask(child, life),
             Action::Kill { child, life } => self.kill(child, life),
             Action::Probe { child, life } => self.reach(child, life, |handle| handle.probe()),
             Action::Abandon { child, life } => self.abandon(child, life),
@@ -112,6 +112,21 @@ impl Shell {
         if let Some(handle) = entry.and_then(|entry| entry.handle.as_deref()) {
             reach(handle);
         }
+    }
+
+    fn ask(&self, child: u64, life: u64) {
+        if self.stops_for_good()
+            && let Some(nested) = self.children.get(child).and_then(|entry| entry.child.nested())
+        {
+            nested.will_not_return();
+        }
+        self.reach(child, life, |handle| handle.ask());
+    }
+
+    /// Whether nothing of this supervisor comes back after the stop that is going on.
+    fn stops_for_good(&self) -> bool {
+        let returns = !self.is_root && self.blueprint.returns();
+        !returns && self.machine.state() == SupervisorState::Stopping
     }
 
     /// A nested supervisor is not dropped but told, so that all those below it are gone before it is.
@@ -246,7 +261,8 @@ impl Shell {
     /// restarted.
     fn release(&mut self, child: u64) {
         let Some(entry) = self.children.get(child) else { return };
-        if self.declared.contains(&child) && !self.is_root {
+        let is_declared = self.declared.contains(&child);
+        if is_declared && !self.stops_for_good() {
             // One that is still to be started for the first time keeps its messages until then.
             if entry.life > 0 {
                 Arc::clone(&entry.child.kept).down();
@@ -254,7 +270,7 @@ impl Shell {
             return;
         }
         entry.child.kept.close();
-        if !self.is_root {
+        if !is_declared && !self.is_root {
             let reason = EndReason::WithSupervisor;
             self.tell_child(child, Level::Info, |name, token| EventKind::ChildEnded {
                 name,

@@ -233,3 +233,26 @@ fn what_was_added_to_a_supervisor_that_is_restarted_has_ended_once_in_whatever_s
         }
     });
 }
+
+#[test]
+fn what_stops_with_the_root_is_closed_at_once_and_not_when_all_of_the_tree_has_stopped() {
+    paused(async {
+        let journal = Journal::default();
+        let hung = Probes::hung("hung", &journal);
+        let leaf = Probes::spec("leaf", &journal);
+        let addr = leaf.addr();
+        let inner = ChildSpec::supervisor(Supervisor::new("inner").child(leaf));
+        let outer = ChildSpec::supervisor(Supervisor::new("outer").child(hung).child(inner));
+        let root = Supervisor::new("root").child(outer).start();
+        settle().await;
+        let stop = actix_rt::spawn(root.send(Stop));
+        settle().await;
+        assert!(!stop.is_finished(), "the hung one has its time");
+        assert!(
+            !addr.connected(),
+            "and nobody has to wait that long to hear that the leaf is gone"
+        );
+        assert_eq!(addr.send(Do::Nothing).await, Err(MailboxError::Closed));
+        assert!(stop.await.unwrap().unwrap().is_clean());
+    });
+}

@@ -192,8 +192,8 @@ impl World {
         kid.at = At::Down(Why::Supervisor);
         self.answer(name, Wait::Stopped, "Ok");
         self.leaves_lists(name);
-        if !declared || parent == Name::ROOT {
-            if parent != Name::ROOT {
+        if !declared || self.does_not_return(parent) {
+            if !declared && parent != Name::ROOT {
                 self.tell(parent, Some(name), "ChildEnded: WithSupervisor");
             }
             self.is_gone(name);

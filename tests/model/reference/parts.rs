@@ -105,6 +105,8 @@ pub struct Boss {
     /// Requests that came while it was down.
     pub mailbox: VecDeque<(Asker, Step)>,
     pub has_ended: bool,
+    /// It was asked to stop by one that stops for good, up to the root.
+    pub stops_for_good: bool,
     /// Who has ended by itself, when and how.
     pub ends: Vec<(Millis, Name, String)>,
 }

@@ -16,6 +16,11 @@ impl World {
         if shutdown == Shutdown::Kill {
             return self.kill(name, then);
         }
+        let parent = self.kids[&name].parent;
+        let for_good = self.is_stopping(parent) && self.does_not_return(parent);
+        if let Some(boss) = self.bosses.get_mut(&name) {
+            boss.stops_for_good |= for_good;
+        }
         let kid = self.kid(name);
         kid.at = At::Stopping(then);
         kid.stop_number = number;
@@ -25,6 +30,11 @@ impl World {
             self.at(now + limit, Happening::StopLimit(name, life, number));
         }
         self.soon(Happening::Ask(name, life));
+    }
+
+    /// "Whoever sends to what stops with the root has its error at once."
+    pub fn does_not_return(&self, supervisor: Name) -> bool {
+        supervisor == Name::ROOT || self.bosses[&supervisor].stops_for_good
     }
 
     /// How far something gets in no time until it is stopped is not said.

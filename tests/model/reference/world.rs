@@ -61,6 +61,7 @@ impl World {
             joins: Vec::new(),
             mailbox: self.limbo_requests.remove(&name).unwrap_or_default(),
             has_ended: false,
+            stops_for_good: false,
             ends: Vec::new(),
         };
         self.bosses.insert(name, boss);
