@@ -174,7 +174,7 @@ impl Supervisor {
         warn_of_abort();
         let addr = self.addr();
         match self.into_spec(alias).take_on(&Spec::default(), &mut Alike::default()) {
-            Ok(root) => {
+            Ok((root, _)) => {
                 let span = Span::of_root(&root.name);
                 drop(root.kept.start(Link { parent: None, span }));
             }

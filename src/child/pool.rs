@@ -23,6 +23,7 @@ use crate::{info::HasAddr, machine::Terms, placement::Placement, policy::Restart
 /// A pool, in parts.
 pub(crate) struct Pool<A: Actor<Context = Context<A>>> {
     pub(crate) name: String,
+    pub(crate) addr: Addr<A>,
     pub(crate) size: usize,
     pub(crate) policy: RestartPolicy,
     pub(crate) significant: bool,

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use actix::{Actor, Context};
+use actix::{Actor, Addr, Context};
 
 use super::{
     ChildSpec, MAILBOX_CAPACITY, Rule,
@@ -138,13 +138,13 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     }
 
     /// What is dropped of a spec that is refused is the user's code.
-    fn refused<T, E>(self, error: impl Into<E>) -> Result<T, E> {
+    pub(crate) fn refused<T, E>(self, error: impl Into<E>) -> Result<T, E> {
         panics::discard(self);
         Err(error.into())
     }
 
     /// Whether there is a thread where it is to run.
-    fn check_place(&self) -> Result<(), PlacementError> {
+    pub(crate) fn check_place(&self) -> Result<(), PlacementError> {
         match &self.placement {
             Placement::Arbiter(arbiter) if !arbiter.alive() => Err(PlacementError::ArbiterStopped),
             Placement::Arbiter(_) | Placement::Inline | Placement::Dedicated | Placement::Pool => {
@@ -153,31 +153,24 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         }
     }
 
-    /// This spec, if there is a thread where it is to run.
-    pub(crate) fn placed(self) -> Result<Self, PlacementError> {
-        match self.check_place() {
-            Ok(()) => Ok(self),
-            Err(error) => self.refused(error),
-        }
-    }
-
-    /// Checks it, and splits it into what the machine and what the shell of its supervisor need.
+    /// Checks it, and splits it into what the machine and what the shell of its supervisor need, and its address.
     pub(crate) fn take_on(
         self,
         supervisor: &Spec,
         alike: &mut Alike,
-    ) -> Result<TakenOn, SpecError> {
+    ) -> Result<(TakenOn, Addr<A>), SpecError> {
         if let Err(error) = self.check(supervisor) {
             return self.refused(error);
         }
         let (name, terms) = (alike.name(&self.name), alike.terms(self.terms(supervisor)));
         let manners = self.manners();
-        let (addr, intake) = (self.addr.downgrade(), self.mailbox.take());
+        let (addr, intake) = (self.addr, self.mailbox.take());
         let factory = self.factory.into_inner();
-        let kept = Arc::new(Kept::new(intake, addr, factory, manners, self.nested.clone()));
+        let nested = self.nested.clone();
+        let kept = Arc::new(Kept::new(intake, addr.downgrade(), factory, manners, nested));
         let calls = self.calls.map(|calls| calls.get_or_init(Calls::default).clone());
         let extras = Extras::new(self.placement, self.nested, self.decide, calls);
-        Ok(TakenOn { name, terms, kept, extras })
+        Ok((TakenOn { name, terms, kept, extras }, addr))
     }
 
     fn terms(&self, supervisor: &Spec) -> Terms {
@@ -231,7 +224,8 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             addr: spec.addr.downgrade(),
         };
         let size = spec.members.unwrap_or(1);
-        Ok(Pool { name: spec.name, size, policy, significant, essential, template })
+        let (name, addr) = (spec.name, spec.addr);
+        Ok(Pool { name, addr, size, policy, significant, essential, template })
     }
 
     fn elsewhere(&self) -> Option<Elsewhere> {
@@ -248,7 +242,10 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         if let Err(error) = self.check(supervisor) {
             return self.refused(error);
         }
-        let spec = self.placed()?;
+        if let Err(error) = self.check_place() {
+            return self.refused(error);
+        }
+        let spec = self;
         if old.kept.is_of_pool() {
             panics::discard(spec);
             return Err(ReplaceError::OfPool { child: old.name.to_string() });

@@ -123,7 +123,7 @@ impl Blueprint {
     where
         A: Actor<Context = Context<A>>,
     {
-        let child = self.take_on(spec)?;
+        let (child, _) = self.take_on(spec)?;
         let mut plan = self.plan();
         let max = self.spec.max_children.unwrap_or(usize::MAX);
         let of = || format!("supervisor {:?}", self.bus.name());
@@ -134,7 +134,7 @@ impl Blueprint {
         Ok(())
     }
 
-    pub(super) fn take_on<A>(&self, spec: ChildSpec<A>) -> Result<TakenOn, SpecError>
+    pub(super) fn take_on<A>(&self, spec: ChildSpec<A>) -> Result<(TakenOn, Addr<A>), SpecError>
     where
         A: Actor<Context = Context<A>>,
     {
@@ -144,11 +144,11 @@ impl Blueprint {
             false => spec.take_on(&self.spec, &mut alike),
         };
         self.plan().alike = alike;
-        let child = taken?;
+        let (child, addr) = taken?;
         if let Some(nested) = child.nested() {
             nested.adopt(&self.bus);
         }
-        Ok(child)
+        Ok((child, addr))
     }
 
     /// Resolves when the incarnation that is running, or the next one, has ended.
@@ -331,7 +331,7 @@ mod tests {
         let supervisor = Supervisor::new("root");
         let terms = |policy| {
             let service = ChildSpec::service("service", |_: CancellationToken| async {});
-            supervisor.blueprint.take_on(service.restart(policy)).expect("it makes sense").terms
+            supervisor.blueprint.take_on(service.restart(policy)).expect("it makes sense").0.terms
         };
         let [one, another] = [RestartPolicy::Transient; 2].map(terms);
         let other = terms(RestartPolicy::Permanent);

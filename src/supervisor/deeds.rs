@@ -115,12 +115,13 @@ impl Shell {
     }
 
     fn ask(&self, child: u64, life: u64) {
-        if self.stops_for_good()
-            && let Some(nested) = self.children.get(child).and_then(|entry| entry.child.nested())
-        {
+        let Some(entry) = self.children.get(child) else { return };
+        if let Some(nested) = entry.child.nested().filter(|_| self.stops_for_good()) {
             nested.will_not_return();
         }
-        self.reach(child, life, |handle| handle.ask());
+        if let Some(handle) = entry.handle.as_ref().filter(|_| entry.life == life) {
+            handle.ask();
+        }
     }
 
     /// Whether nothing of this supervisor comes back after the stop that is going on.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use actix::{Actor, Context};
+use actix::{Actor, Addr, Context};
 
 use super::{
     Supervisor,
@@ -38,11 +38,15 @@ impl Members {
 }
 
 /// Takes on a pool: a supervisor of its members, with the settings of the one above it.
-pub(super) fn take_on<A>(spec: ChildSpec<A>, settings: &Spec) -> Result<TakenOn, SpecError>
+pub(super) fn take_on<A>(
+    spec: ChildSpec<A>,
+    settings: &Spec,
+) -> Result<(TakenOn, Addr<A>), SpecError>
 where
     A: Actor<Context = Context<A>>,
 {
-    let Pool { name, size, policy, significant, essential, template } = spec.into_pool(settings)?;
+    let Pool { name, addr, size, policy, significant, essential, template } =
+        spec.into_pool(settings)?;
     let of_pool = Spec {
         strategy: Strategy::OneForOne,
         shutdown_order: ShutdownOrder::Concurrent,
@@ -60,12 +64,12 @@ where
         .restart(policy)
         .significant(significant)
         .essential(essential);
-    let mut taken = pool.take_on(settings, &mut Alike::default())?;
+    let (mut taken, _) = pool.take_on(settings, &mut Alike::default())?;
     taken.kept = template.cover(taken.kept);
     let terms = template.terms().clone();
     let make = Box::new(move |number| template.member(number));
     blueprint.plan().members = Some(Members { make, terms, size, made: 0 });
-    Ok(taken)
+    Ok((taken, addr))
 }
 
 impl Plan {

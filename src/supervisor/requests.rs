@@ -57,9 +57,10 @@ impl Shell {
             panics::discard(spec);
             return Err(AddError::TooManyChildren { max });
         }
-        let spec = spec.placed()?;
-        let addr = spec.addr();
-        let child = self.blueprint.take_on(spec)?;
+        if let Err(error) = spec.check_place() {
+            return spec.refused(error);
+        }
+        let (child, addr) = self.blueprint.take_on(spec)?;
         let name = child.name.clone();
         let id = self.add(child, on_trial, ctx);
         Ok(Child::new(self.token(id), addr, name))
