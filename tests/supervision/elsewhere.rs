@@ -9,7 +9,9 @@ const SHARES: usize = 9;
 
 fn run(more: &[&str]) -> Vec<String> {
     let mut again = Command::new(env::current_exe().expect("a test is a file"));
-    let output = again.args(more).env(PLACEMENT, "arbiter").output().expect("it can be run again");
+    // Backtraces of thousands of panics take longer than all else; a test that has failed can be run by itself.
+    again.args(more).env(PLACEMENT, "arbiter").env("RUST_BACKTRACE", "0");
+    let output = again.output().expect("it can be run again");
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
     told.lines().map(str::to_owned).collect()

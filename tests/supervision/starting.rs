@@ -204,35 +204,65 @@ impl Actor for Ticker {
     }
 }
 
-#[test]
-fn a_child_that_can_never_start_does_not_spin_the_arbiter() {
+/// Each is a test of its own, so that none takes long.
+fn does_not_spin_the_arbiter(settings: &Spec, is_tried: fn(&str) -> bool) {
     // Else each of thousands of panics is printed, as are the events without their hook.
     install_panic_hook();
-    let endless = || Spec::default().failure_threshold(f64::MAX);
-    let unpaused = || exact().failure_backoff(Duration::ZERO);
-    for settings in [endless as fn() -> Spec, unpaused, exact] {
-        paused(async {
-            for (how, spec) in spoilt(u32::MAX) {
-                let ticker = Ticker::default();
-                let ticks = Arc::clone(&ticker.0);
-                ticker.start();
-                let root = start("root", settings().event_hook(|_| {}));
-                let child = root.send(Add(spec)).await.unwrap().unwrap();
-                for milliseconds in 1..=2 {
-                    tokio::time::advance(Duration::from_millis(1)).await;
-                    let mut turns = 0;
-                    while ticks.load(Ordering::Relaxed) < milliseconds {
-                        tokio::task::yield_now().await;
-                        turns += 1;
-                        assert!(turns < 500, "{how}: no tick {milliseconds}");
-                    }
+    paused(async {
+        for (how, spec) in spoilt(u32::MAX).into_iter().filter(|(how, _)| is_tried(how)) {
+            let ticker = Ticker::default();
+            let ticks = Arc::clone(&ticker.0);
+            ticker.start();
+            let root = start("root", settings.clone().event_hook(|_| {}));
+            let child = root.send(Add(spec)).await.unwrap().unwrap();
+            for milliseconds in 1..=2 {
+                tokio::time::advance(Duration::from_millis(1)).await;
+                let mut turns = 0;
+                while ticks.load(Ordering::Relaxed) < milliseconds {
+                    tokio::task::yield_now().await;
+                    turns += 1;
+                    assert!(turns < 500, "{how}: no tick {milliseconds}");
                 }
-                assert_eq!(status(&root).await.children.total(), 1, "{how}");
-                assert!(root.send(Stop).await.unwrap().is_clean(), "{how}");
-                assert!(!child.addr().connected(), "{how}");
             }
-        });
-    }
+            assert_eq!(status(&root).await.children.total(), 1, "{how}");
+            assert!(root.send(Stop).await.unwrap().is_clean(), "{how}");
+            assert!(!child.addr().connected(), "{how}");
+        }
+    });
+}
+
+#[test]
+fn a_child_that_can_never_start_does_not_spin_the_arbiter() {
+    does_not_spin_the_arbiter(&exact(), |_| true);
+}
+
+#[test]
+fn a_child_that_can_never_start_does_not_spin_the_arbiter_where_nothing_pauses() {
+    let tireless = Spec::default().failure_threshold(f64::MAX);
+    does_not_spin_the_arbiter(&tireless, |how| !how.starts_with("panic"));
+}
+
+#[test]
+fn a_child_whose_start_panics_does_not_spin_the_arbiter_where_nothing_pauses() {
+    let tireless = Spec::default().failure_threshold(f64::MAX);
+    does_not_spin_the_arbiter(&tireless, |how| how == "panic");
+}
+
+#[test]
+fn a_child_whose_factory_panics_does_not_spin_the_arbiter_where_nothing_pauses() {
+    let tireless = Spec::default().failure_threshold(f64::MAX);
+    does_not_spin_the_arbiter(&tireless, |how| how == "panic in the factory");
+}
+
+#[test]
+fn a_child_that_waits_for_what_panics_does_not_spin_the_arbiter_where_nothing_pauses() {
+    let tireless = Spec::default().failure_threshold(f64::MAX);
+    does_not_spin_the_arbiter(&tireless, |how| how == "panic in what it waits for");
+}
+
+#[test]
+fn a_child_that_can_never_start_does_not_spin_the_arbiter_where_pauses_take_no_time() {
+    does_not_spin_the_arbiter(&exact().failure_backoff(Duration::ZERO), |_| true);
 }
 
 fn refused<T: Debug>(answer: Result<T, AddError>) -> SpecError {
