@@ -357,7 +357,10 @@ impl<A: Actor<Context = Context<A>>> AnyKept for Kept<A> {
 
 impl<A: Actor<Context = Context<A>>> Drop for Kept<A> {
     fn drop(&mut self) {
-        self.close();
+        let recipe = self.recipe.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if !recipe.closed {
+            self.close();
+        }
     }
 }
 
