@@ -10,7 +10,7 @@ use crate::{
     place::{Stuck, by_turns_elsewhere, each_elsewhere, patient, puppet, root, stick, watched},
     puppet::{Puppet, life},
     seen::paths,
-    support::{secs, status, token},
+    support::{now, secs, status, token},
 };
 
 const SHORT: Shutdown = Shutdown::Timeout(std::time::Duration::from_millis(20));
@@ -126,8 +126,11 @@ fn a_supervisor_on_a_stuck_thread_is_left_behind_and_holds_up_no_stop() {
         let stuck = stick(&addr).await;
         // The ten seconds that it is given to end those below it. Nobody but the root has anything to do in them.
         tokio::time::pause();
+        let asked = now();
         let report = root.send(Stop).await.unwrap();
         assert_eq!(paths(&report), ["root/sub"]);
+        // Not for the end of the thread as well.
+        assert!(now() - asked < secs(11), "{:?}", now() - asked);
         stuck.release();
     });
 }

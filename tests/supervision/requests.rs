@@ -6,6 +6,7 @@ use actix_supervisor::{
     Remove, RemoveError, Restart, RestartPolicy, Resume, Shutdown, Status, Stop, Subscribe,
     Supervisor, SupervisorState, Terminate, Tree,
 };
+use futures::future::join_all;
 
 use crate::support::{
     Do, Events, Journal, Probe, Probes, exact, fragile, info, list, now, paused, secs, settle,
@@ -269,6 +270,20 @@ fn of_two_requests_about_a_stopping_child_the_later_one_says_what_follows() {
         assert_eq!(child.state, ChildState::Terminated);
         assert!(child.last_failure.is_none(), "it was on its way to stop: no failure");
         assert_eq!(status(&root).await.failures, 0.0);
+    });
+}
+
+#[test]
+fn all_who_wait_for_the_same_are_answered() {
+    paused(async {
+        let hung = Probes::hung("hung", &Journal::default()).shutdown(Shutdown::Timeout(secs(5)));
+        let (root, _events) = one(hung);
+        let token = token(&root, "hung").await;
+        let (asked, all) = (now(), (0..100).map(|_| root.send(Terminate(token))));
+        for answer in join_all(all).await {
+            assert_eq!(answer, Ok(Ok(())));
+        }
+        assert_eq!(now() - asked, secs(5));
     });
 }
 

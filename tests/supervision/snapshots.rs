@@ -172,6 +172,27 @@ where
 }
 
 #[test]
+fn a_tree_on_one_thread_is_told_before_what_was_asked_after_it_is_answered() {
+    paused(async {
+        let below = Supervisor::new("below").child(quiet("service".to_owned()));
+        let root = Supervisor::new("root").child(ChildSpec::supervisor(below)).start();
+        settle().await;
+        let told = Journal::default();
+        let (tree, status) = (root.send(Tree), root.send(Status));
+        let (first, second) = (told.clone(), told.clone());
+        let asked = [
+            actix::spawn(async move { first.note(tree.await.unwrap().supervisors[0].to_string()) }),
+            actix::spawn(async move { second.note(status.await.unwrap().name) }),
+        ];
+        for answered in asked {
+            answered.await.unwrap();
+        }
+        let told = told.take();
+        assert!(told[0].starts_with("below") && told[1] == "root", "{told:?}");
+    });
+}
+
+#[test]
 fn what_was_sent_before_a_failure_and_is_handled_after_it_knows_of_it() {
     paused(async {
         let puppet = Puppet::spec("puppet");
