@@ -270,7 +270,7 @@ pub(crate) enum Request {
 pub(crate) enum Progress {
     /// It is carried out.
     Done,
-    /// An [`Action::Settle`] for this will follow.
+    /// An [`Action::Settle`] for this will follow, with what happens later.
     Until(Wait),
     /// It stands, but the child's incarnation is over its limit and cannot be killed.
     Overdue,

@@ -215,23 +215,12 @@ impl Shell {
         let progress = self.machine.request(token.child, request, now(), &mut self.actions);
         let course = match progress {
             Ok(Progress::Done) => Ok(Course::Settled(Settled::Done)),
-            Ok(Progress::Until(wait)) => Ok(self.course(token.child, wait)),
+            Ok(Progress::Until(wait)) => Ok(Course::Until(self.until(token.child, wait))),
             Ok(Progress::Overdue) => Err(Refused::Overdue),
             Err(refusal) => Err(refusal.into()),
         };
         self.act(ctx);
         course
-    }
-
-    /// What is waited for may be among what is about to be done.
-    fn course(&self, of: u64, until: Wait) -> Course {
-        let settled = self.actions.iter().find_map(|action| match action {
-            Action::Settle { child, wait, outcome } if (*child, *wait) == (of, until) => {
-                Some(*outcome)
-            }
-            _ => None,
-        });
-        settled.map_or_else(|| Course::Until(self.until(of, until)), Course::Settled)
     }
 
     fn is_mine(&self, token: ChildToken) -> Result<(), Refused> {

@@ -294,16 +294,19 @@ impl World {
             Request::Renew => known.restarting |= progress == Ok(Progress::Until(Wait::Started)),
             Request::Kill => {}
         }
+        let life = known.life;
         match progress {
-            // Waits from before its actions are carried out.
-            Ok(Progress::Until(wait)) => {
-                self.waiters.push(Waiter { child, wait, life: known.life });
-            }
+            Ok(Progress::Until(_)) => {}
             Ok(Progress::Overdue) => assert!(known.left_behind && known.up.is_some()),
             Ok(Progress::Done) if request == Request::Renew => {}
             Ok(Progress::Done) | Err(_) => assert!(known.up.is_none()),
         }
         self.observe(actions, Cause::Requested(child, request));
+        if let Ok(Progress::Until(wait)) = progress {
+            // Its actions have been carried out: none of them settles it.
+            self.waiters.push(Waiter { child, wait, life });
+            self.check_waiters();
+        }
         self.report();
     }
 
