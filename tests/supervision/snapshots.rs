@@ -10,7 +10,7 @@ use actix_supervisor::{
 use crate::{
     puppet::{Puppet, tell},
     support::{
-        Do, Journal, Probes, exact, fragile, list, paused, secs, settle, sleep, start, status,
+        Do, Journal, Probes, exact, fragile, info, list, paused, secs, settle, sleep, start, status,
     },
 };
 
@@ -270,6 +270,11 @@ fn what_is_printed_for_debugging_says_what_it_is() {
         let child = root.send(Add(spec)).await.unwrap().unwrap();
         let printed = format!("{child:?}");
         assert!(printed.starts_with("Child") && printed.contains("\"child\""), "{printed}");
+        let printed = format!("{:?}", info(&root, "child").await);
+        assert!(
+            printed.contains("name: \"child\"") && printed.contains("addr: AddrRef"),
+            "{printed}"
+        );
         let printing = tell(|_, ctx| assert_eq!(format!("{:?}", ctx.in_hand()), "InFlight { .. }"));
         assert_eq!(child.addr().send(printing).await, Ok(1));
     });
