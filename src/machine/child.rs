@@ -241,14 +241,22 @@ impl Child {
 
     /// Whether the tree is not ready without it.
     pub(super) fn is_essential(&self) -> bool {
-        let counts = !self.on_trial && self.shown().is_some();
-        counts && (self.terms.essential || self.below != Standing::Indifferent)
+        self.counts_as_essential(self.shown())
+    }
+
+    fn counts_as_essential(&self, shown: Option<ChildState>) -> bool {
+        let matters = self.terms.essential || self.below != Standing::Indifferent;
+        matters && !self.on_trial && shown.is_some()
     }
 
     /// Whether it is essential and not ready, or something below it is.
     pub(super) fn is_missing(&self) -> bool {
-        let is_ready = self.state == State::Running && self.below != Standing::Lacking;
-        self.is_essential() && !is_ready
+        self.is_essential() && !self.is_whole()
+    }
+
+    /// Whether it is ready, and so is all that is essential below it.
+    fn is_whole(&self) -> bool {
+        matches!(self.state, State::Running) && self.below != Standing::Lacking
     }
 
     /// What is to be assumed of a new incarnation that has told nothing yet.
@@ -261,8 +269,10 @@ impl Child {
         }
     }
 
+    /// It is looked at before and after each change: nothing in it is worked out twice.
     pub(super) fn footprint(&self) -> Footprint {
         let shown = self.shown();
+        let essential = self.counts_as_essential(shown);
         let active = match self.state {
             State::Terminated | State::Stopping { then: Then::Terminate | Then::Forget, .. } => {
                 false
@@ -283,8 +293,8 @@ impl Child {
             kind: self.terms.kind,
             restarts: self.restarts(),
             significant: self.terms.significant && active && !self.on_trial,
-            essential: self.is_essential(),
-            missing: self.is_missing(),
+            essential,
+            missing: essential && !self.is_whole(),
             up_and_known: self.is_up_and_known(),
         }
     }
