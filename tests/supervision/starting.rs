@@ -4,7 +4,6 @@ use std::{
     fmt::Debug,
     future::pending,
     io,
-    panic::resume_unwind,
     rc::Rc,
     sync::{
         Arc,
@@ -22,15 +21,10 @@ use actix_supervisor::{
 use crate::{
     puppet::{OnDrop, Puppet, life, tell},
     support::{
-        Do, Events, Journal, Probes, exact, failures, list, now, paused, secs, settle, sleep,
+        Do, Events, Journal, Probes, boom, exact, failures, list, now, paused, secs, settle, sleep,
         start, states, status,
     },
 };
-
-/// A panic for which no hook is called: the backtraces of thousands would take longer than all else.
-fn boom<T>() -> T {
-    resume_unwind(Box::new("boom"))
-}
 
 /// What a start can come to grief with, by name; `good_from` is the first life that starts well.
 fn spoilt(good_from: u32) -> Vec<(&'static str, ChildSpec<Puppet>)> {

@@ -9,8 +9,8 @@ use actix_supervisor::{
 };
 
 use crate::support::{
-    Do, Events, Journal, Probe, Probes, exact, fragile, line, now, paused, secs, settle, sleep,
-    start, status, token,
+    Do, Events, Journal, Probe, Probes, boom, exact, fragile, line, now, paused, secs, settle,
+    sleep, start, status, token,
 };
 
 /// A service that takes this long to stop.
@@ -186,7 +186,7 @@ fn a_stop_in_a_restart_loop_works_at_once() {
     paused(async {
         let events = Events::default();
         let spec = exact().failure_threshold(f64::from(u32::MAX));
-        let looping = ChildSpec::<Probe>::actor("looping", |_| panic!("never"));
+        let looping = ChildSpec::<Probe>::actor("looping", |_| boom());
         let root = Supervisor::with_spec("root", events.hook(spec)).unwrap().child(looping).start();
         while status(&root).await.restarts < 1000 {}
         assert_eq!(time_to_stop(&root).await, Duration::ZERO);

@@ -1,6 +1,6 @@
 //! What the tests share besides the test kit: where their actors run, and specs.
 
-use std::{env, time::Duration};
+use std::{env, panic::resume_unwind, time::Duration};
 
 use actix::prelude::*;
 pub use actix_supervisor::test_kit::{
@@ -41,6 +41,11 @@ impl Probes {
     pub fn slow(name: &str, journal: &Journal, time: Duration) -> ChildSpec<Probe> {
         placed(Probe::slow(name, journal, time))
     }
+}
+
+/// A panic for which no hook is called: the backtraces of thousands take longer than all else.
+pub fn boom() -> ! {
+    resume_unwind(Box::new("boom"))
 }
 
 pub async fn sleep(time: Duration) {

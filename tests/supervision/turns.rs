@@ -8,7 +8,7 @@ use futures::future::{Either, select};
 
 use crate::{
     puppet::{Puppet, life, tell},
-    support::{exact, paused, settle, start},
+    support::{boom, exact, paused, settle, start},
 };
 
 thread_local! {
@@ -99,7 +99,7 @@ fn crowd(children: usize) -> (Supervisor, Vec<Addr<Puppet>>, mpsc::Receiver<usiz
 #[test]
 fn others_have_their_turn_while_many_children_fail_at_once() {
     paused(async {
-        let (root, children, _notes) = crowd(20 * AT_A_TIME);
+        let (root, children, _notes) = crowd(8 * AT_A_TIME);
         let root = root.start();
         let small = start("small", exact());
         let plain = Puppet::new(1).start();
@@ -109,7 +109,7 @@ fn others_have_their_turn_while_many_children_fail_at_once() {
             let noted = noted.clone();
             child.do_send(tell(move |_, _| {
                 noted.send(()).unwrap();
-                panic!("all at once");
+                boom();
             }));
         }
         for _ in 0..3 {
