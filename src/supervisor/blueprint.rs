@@ -327,15 +327,19 @@ mod tests {
     }
 
     #[test]
-    fn children_on_the_same_terms_share_them() {
+    fn children_on_the_same_terms_share_them_and_those_of_one_name_share_that() {
         let supervisor = Supervisor::new("root");
-        let terms = |policy| {
-            let service = ChildSpec::service("service", |_: CancellationToken| async {});
-            supervisor.blueprint.take_on(service.restart(policy)).expect("it makes sense").0.terms
+        let child = |name: &str, policy| {
+            let service = ChildSpec::service(name, |_: CancellationToken| async {});
+            let (child, _) =
+                supervisor.blueprint.take_on(service.restart(policy)).expect("it makes sense");
+            child
         };
-        let [one, another] = [RestartPolicy::Transient; 2].map(terms);
-        let other = terms(RestartPolicy::Permanent);
-        assert!(Arc::ptr_eq(&one, &another));
-        assert_ne!(one, other);
+        let [one, another] = [RestartPolicy::Transient; 2].map(|policy| child("one", policy));
+        assert!(Arc::ptr_eq(&one.terms, &another.terms));
+        assert!(Arc::ptr_eq(&one.name, &another.name));
+        let other = child("other", RestartPolicy::Permanent);
+        assert_ne!(one.terms, other.terms);
+        assert_eq!(&*other.name, "other");
     }
 }

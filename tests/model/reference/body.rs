@@ -262,9 +262,13 @@ impl World {
         for (name, kid) in &mut self.kids {
             let is_down = matches!(kid.at, At::Down(_)) && kid.starts > 0;
             if is_down && kid.terms.while_down == WhileDown::Reject {
+                let before = rejected.len() + requests.len();
                 rejected.extend(kid.mailbox.empty());
                 if let Some(boss) = self.bosses.get_mut(name) {
                     requests.extend(boss.mailbox.drain(..));
+                }
+                if rejected.len() + requests.len() > before {
+                    kid.rejected_at = self.now;
                 }
             }
         }

@@ -29,6 +29,8 @@ pub struct Kid {
     pub is_killed: bool,
     /// When it was given another spec while it was down.
     pub replaced_at: Millis,
+    /// When it last rejected a message.
+    pub rejected_at: Millis,
     /// Its incarnation is elsewhere, whatever a later spec says; and it has not stopped in time.
     pub is_elsewhere: bool,
     pub is_late: bool,

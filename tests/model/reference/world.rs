@@ -89,6 +89,7 @@ impl World {
             stop_number: 0,
             is_killed: false,
             replaced_at: Millis::MAX,
+            rejected_at: Millis::MAX,
             is_elsewhere: false,
             is_late: false,
             started_at: Millis::MAX,
@@ -144,7 +145,7 @@ impl World {
     pub fn start(&mut self, name: Name) {
         let now = self.now;
         let kid = self.kid(name);
-        let (parent, replaced_at) = (kid.parent, kid.replaced_at);
+        let (parent, replaced_at, rejected_at) = (kid.parent, kid.replaced_at, kid.rejected_at);
         kid.at = At::Starting;
         kid.is_killed = false;
         kid.is_elsewhere = kid.terms.elsewhere;
@@ -155,7 +156,7 @@ impl World {
         kid.ready_since = None;
         let (life, limit) = (kid.starts, kid.terms.start_timeout);
         // It may have begun to reject, or to keep, messages for no time.
-        self.is_ambiguous |= replaced_at == now;
+        self.is_ambiguous |= replaced_at == now || rejected_at == now;
         self.boss(parent).queue.retain(|&queued| queued != name);
         match life {
             1 => self.tell(parent, Some(name), "ChildStarted"),
