@@ -26,10 +26,10 @@ const BOUNDS: [(Work, Work, f64); 8] = [
     (Work::Message, Work::PlainMessage, 1.12),
     (Work::Request, Work::PlainRequest, 1.31),
     (Work::MessageElsewhere, Work::PlainMessage, 1.26),
-    (Work::RestartAfterStop, Work::TaskAfterStop, 4.38),
+    (Work::RestartAfterStop, Work::TaskAfterStop, 4.21),
     (Work::RestartAfterPanic, Work::TaskAfterPanic, 1.96),
-    (Work::Child, Work::PlainActor, 6.12),
-    (Work::Removal, Work::PlainActor, 7.74),
+    (Work::Child, Work::PlainActor, 5.80),
+    (Work::Removal, Work::PlainActor, 7.47),
     (Work::NestedTree, Work::FlatTree, 2.27),
 ];
 

@@ -77,15 +77,12 @@ fn resident() -> f64 {
     pages.unwrap_or(0.0) * 4096.0
 }
 
-/// The CPU time of all threads so far. A tick of the usual clock is 10 ms; this one counts nanoseconds.
+/// The CPU time of all threads so far. It is read without a heap: to tidy that up takes longer than the rest.
 fn cpu_time() -> f64 {
-    let threads = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-    let time = |path| fs::read_to_string(path).unwrap_or_default();
-    threads
-        .filter_map(|thread| {
-            time(thread.path().join("schedstat")).split(' ').next()?.parse::<f64>().ok()
-        })
-        .sum()
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: it writes to what it is given.
+    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
+    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }
 
 /// The CPU time, in nanoseconds, of two seconds in which nothing is due.
