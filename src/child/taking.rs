@@ -209,22 +209,21 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         if let Err(error) = self.check(supervisor) {
             return self.refused(error);
         }
-        let spec = self;
-        let (policy, significant, manners) = (spec.policy, spec.significant, spec.manners());
-        let essential = spec.essential;
+        let (policy, significant, manners) = (self.policy, self.significant, self.manners());
+        let essential = self.essential;
         let template = Template {
-            name: spec.name.clone(),
+            name: self.name.clone(),
             // Who of them is significant is asked by nobody: the pool ends with its last member.
-            terms: Arc::new(Terms { essential: false, ..spec.terms(supervisor) }),
+            terms: Arc::new(Terms { essential: false, ..self.terms(supervisor) }),
             manners,
-            placement: spec.placement,
-            factory: Arc::new(Mutex::new(spec.factory)),
-            decide: spec.decide.map(Arc::new),
-            mailbox: Arc::new(SharedMailbox::new(spec.mailbox.take())),
-            addr: spec.addr.downgrade(),
+            placement: self.placement,
+            factory: Arc::new(Mutex::new(self.factory)),
+            decide: self.decide.map(Arc::new),
+            mailbox: Arc::new(SharedMailbox::new(self.mailbox.take())),
+            addr: self.addr.downgrade(),
         };
-        let size = spec.members.unwrap_or(1);
-        let (name, addr) = (spec.name, spec.addr);
+        let size = self.members.unwrap_or(1);
+        let (name, addr) = (self.name, self.addr);
         Ok(Pool { name, addr, size, policy, significant, essential, template })
     }
 
@@ -245,30 +244,27 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         if let Err(error) = self.check_place() {
             return self.refused(error);
         }
-        let spec = self;
         if old.kept.is_of_pool() {
-            panics::discard(spec);
-            return Err(ReplaceError::OfPool { child: old.name.to_string() });
+            return self.refused(ReplaceError::OfPool { child: old.name.to_string() });
         }
         let kept = Arc::clone(&old.kept).into_any().downcast::<Kept<A>>();
         let same_kind =
-            spec.kind == old.terms.kind && spec.nested.is_none() && spec.members.is_none();
+            self.kind == old.terms.kind && self.nested.is_none() && self.members.is_none();
         let Some(kept) = kept.ok().filter(|_| same_kind) else {
-            let (child, given) = (old.name.to_string(), spec.describe());
-            panics::discard(spec);
-            return Err(ReplaceError::WrongType { child, given });
+            let (child, given) = (old.name.to_string(), self.describe());
+            return self.refused(ReplaceError::WrongType { child, given });
         };
-        let manners = spec.manners();
-        old.terms = Arc::new(spec.terms(supervisor));
-        old.name = Arc::from(spec.name);
+        let manners = self.manners();
+        old.terms = Arc::new(self.terms(supervisor));
+        old.name = Arc::from(self.name);
         let calls = old.calls().cloned();
-        if let (Some(of_new), Some(calls)) = (spec.calls, &calls) {
+        if let (Some(of_new), Some(calls)) = (self.calls, &calls) {
             // One call at a time, also where the last one was begun by the old spec.
             let _ = of_new.set(calls.clone());
         }
         // A nested supervisor is not replaced.
-        old.extras = Extras::new(spec.placement, None, spec.decide, calls);
-        kept.replace(spec.factory.into_inner(), manners, spec.capacity);
+        old.extras = Extras::new(self.placement, None, self.decide, calls);
+        kept.replace(self.factory.into_inner(), manners, self.capacity);
         Ok(())
     }
 

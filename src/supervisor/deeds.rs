@@ -139,7 +139,7 @@ impl Shell {
     }
 
     fn failed(&mut self, child: u64, forced: Option<Forced>, failures: f64, restarting: bool) {
-        let said = self.last_words_of(child);
+        let said = self.take_ended_with(child);
         let failure = match forced {
             None => said.unwrap_or_else(|| Arc::clone(&STOPPED)),
             Some(forced) => {
@@ -201,12 +201,12 @@ impl Shell {
         self.ended_with.as_ref().filter(|(of, _)| *of == child).map(|(_, failure)| &**failure)
     }
 
-    fn last_words_of(&mut self, child: u64) -> Option<Arc<Failure>> {
+    fn take_ended_with(&mut self, child: u64) -> Option<Arc<Failure>> {
         self.ended_with.take_if(|(of, _)| *of == child).map(|(_, failure)| failure)
     }
 
     fn stopped(&mut self, child: u64) {
-        let failure = self.last_words_of(child);
+        let failure = self.take_ended_with(child);
         // That it was killed is its shutdown, or a `StopTimeout` has said so.
         let failure = failure.filter(|failure| !matches!(**failure, Failure::Killed));
         let loudest = if failure.is_some() { Level::Warn } else { Level::Debug };

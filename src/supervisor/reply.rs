@@ -55,7 +55,7 @@ impl<T, E> Reply<Result<T, E>> {
         says: impl FnOnce(Settled) -> Result<T, E> + Send + 'static,
     ) -> Self {
         match course {
-            Ok(Course::Settled(settled)) => Self::now(says(settled)),
+            Ok(Course::Done) => Self::now(says(Settled::Done)),
             Ok(Course::Until(until)) => Self::after(until, |(settled, _)| says(settled)),
             Err(refused) => Self::now(Err(refused.into())),
         }

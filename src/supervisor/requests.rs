@@ -18,7 +18,7 @@ use super::{
 #[cfg(feature = "web")]
 use crate::messages::Observe;
 use crate::{
-    child::{Child, ChildSpec, Nested, panics},
+    child::{Child, ChildSpec, Nested},
     error::{AddError, ChildError, RemoveError, ReplaceError, ResizeError},
     failure::Failure,
     info::{ChildInfo, SupervisorState, TreeNode},
@@ -45,17 +45,14 @@ impl Shell {
         A: Actor<Context = Context<A>>,
     {
         if self.machine.state() == SupervisorState::Stopping {
-            panics::discard(spec);
-            return Err(AddError::Stopping);
+            return spec.refused(AddError::Stopping);
         }
         if self.blueprint.is_pool() {
-            panics::discard(spec);
-            return Err(AddError::IsPool);
+            return spec.refused(AddError::IsPool);
         }
         let max = self.blueprint.spec.max_children;
         if let Some(max) = max.filter(|&max| self.machine.counts().total() >= max) {
-            panics::discard(spec);
-            return Err(AddError::TooManyChildren { max });
+            return spec.refused(AddError::TooManyChildren { max });
         }
         if let Err(error) = spec.check_place() {
             return spec.refused(error);
@@ -78,8 +75,7 @@ impl Shell {
     {
         // Refused or not, nothing has been asked of the child yet.
         if let Err(refused) = self.knows(token) {
-            panics::discard(spec);
-            return Err(ReplaceError::Child(refused.into()));
+            return spec.refused(ReplaceError::Child(refused.into()));
         }
         let settings = &self.blueprint.spec;
         if let Some(entry) = self.children.get_mut(token.child) {

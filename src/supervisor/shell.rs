@@ -79,7 +79,7 @@ pub(super) struct Shell {
 
 /// What becomes of a request.
 pub(super) enum Course {
-    Settled(Settled),
+    Done,
     Until(Until),
 }
 
@@ -214,7 +214,7 @@ impl Shell {
         self.is_mine(token)?;
         let progress = self.machine.request(token.child, request, now(), &mut self.actions);
         let course = match progress {
-            Ok(Progress::Done) => Ok(Course::Settled(Settled::Done)),
+            Ok(Progress::Done) => Ok(Course::Done),
             Ok(Progress::Until(wait)) => Ok(Course::Until(self.until(token.child, wait))),
             Ok(Progress::Overdue) => Err(Refused::Overdue),
             Err(refusal) => Err(refusal.into()),
