@@ -127,6 +127,9 @@ impl<A: Actor<Context = Context<A>>> Runner<A> {
 
     fn end(&mut self, end: Option<Outcome>, run: Result<(), PanicInfo>) -> Poll<()> {
         let dropped = self.discard();
+        if let Some(desk) = &self.desk {
+            desk.turnstile.one_ends();
+        }
         self.incarnation.end(end, run, dropped);
         Poll::Ready(())
     }

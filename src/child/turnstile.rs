@@ -9,13 +9,16 @@ use std::{
     num::NonZeroU64,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     task::{self, Waker},
 };
 
 /// How many have their turn in one round.
 const AT_A_TIME: u32 = 256;
+/// How many in a round after one in which some have ended: what follows from an end takes longer than a turn, and less time as long as
+/// what it is about is in the cache.
+const WHILE_SOME_END: u32 = 16;
 
 /// What a supervisor's children on its own thread go through before each of their turns.
 ///
@@ -24,6 +27,8 @@ const AT_A_TIME: u32 = 256;
 pub(crate) struct Turnstile {
     /// How many may still pass in this round; none while there is a line.
     free: AtomicU32,
+    /// Some have ended in this round.
+    some_end: AtomicBool,
     line: Mutex<Line>,
 }
 
@@ -42,7 +47,7 @@ pub(super) type Place = Option<NonZeroU64>;
 impl Default for Turnstile {
     fn default() -> Self {
         let line = Line { waiting: VecDeque::new(), first: NonZeroU64::MIN, keeper: None };
-        Self { free: AtomicU32::new(0), line: Mutex::new(line) }
+        Self { free: AtomicU32::new(0), some_end: AtomicBool::new(false), line: Mutex::new(line) }
     }
 }
 
@@ -69,19 +74,27 @@ impl Turnstile {
         }
     }
 
+    /// One has ended, in its turn or without one.
+    pub(super) fn one_ends(&self) {
+        self.some_end.store(true, Ordering::Relaxed);
+    }
+
     /// Others have had their turn since the last round. Returns whether there has to be another one after this.
     pub(crate) fn begin_round(&self, keeper: &Waker) -> bool {
+        let some_end = self.some_end.load(Ordering::Relaxed);
+        self.some_end.store(false, Ordering::Relaxed);
+        let most = if some_end { WHILE_SOME_END } else { AT_A_TIME };
         if self.free.load(Ordering::Relaxed) > 0 {
-            self.free.store(AT_A_TIME, Ordering::Relaxed);
+            self.free.store(most, Ordering::Relaxed);
             return false;
         }
         let mut line = self.line();
         line.keeper.get_or_insert_with(|| keeper.clone());
-        let next = line.next(AT_A_TIME as usize);
+        let next = line.next(most as usize);
         if next.is_empty() {
             // What a crowd took is given back.
             line.waiting = VecDeque::new();
-            self.free.store(AT_A_TIME, Ordering::Relaxed);
+            self.free.store(most, Ordering::Relaxed);
             return false;
         }
         drop(line);
@@ -206,6 +219,23 @@ mod tests {
         assert!(crowd.iter().all(|one| one.bell.rings() == 1));
         assert_eq!(last.bell.rings(), 0);
         assert!(crowd.iter_mut().all(|one| one.passes(&turnstile)));
+    }
+
+    #[test]
+    fn fewer_pass_in_the_round_after_one_in_which_some_have_ended() {
+        let (turnstile, _bell, keeper) = kept();
+        let mut crowd: Vec<_> = Someone::crowd().take(4 * AT_A_TIME as usize).collect();
+        let passes = |one: &mut Someone| one.passes(&turnstile);
+        turnstile.one_ends();
+        assert!(!turnstile.begin_round(&keeper), "nobody waits");
+        let passed = crowd.iter_mut().map(passes).filter(|&passes| passes);
+        assert_eq!(passed.count(), WHILE_SOME_END as usize);
+        turnstile.one_ends();
+        for most in [WHILE_SOME_END, AT_A_TIME] {
+            assert!(turnstile.begin_round(&keeper));
+            let called = crowd.iter().filter(|one| one.bell.rings() == 1);
+            assert_eq!(called.count(), most as usize);
+        }
     }
 
     #[test]
