@@ -3,7 +3,7 @@
 //! ```text
 //! $ cargo run --example 11_isolated_plugin
 //! 2 + 2 = 4
-//! root/plugin: failed: unresponsive for 100ms (1.00 of 5 failures, will be restarted)
+//! root/plugin: failed: unresponsive for 1s (1.00 of 5 failures, will be restarted)
 //! 3 + 3 = 6, at the same address
 //! stuck threads: 1
 //! the stuck thread goes on
@@ -60,7 +60,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut never = Some(never);
     let plugin = ChildSpec::actor("plugin", move |_ctx| Plugin(never.take()))
         .placement(Placement::Dedicated)
-        .watchdog(Duration::from_millis(100));
+        .watchdog(Duration::from_secs(1));
     let addr = plugin.addr();
 
     let (tell, mut events) = unbounded_channel();
