@@ -1,8 +1,10 @@
 //! The limit with Actix: actors that keep their mailboxes, and are caught and made again, by hand. No policy, no count, no
-//! events, no stop, no list: what is left is what an incarnation of an Actix actor costs.
+//! events, no list: what is left is what an incarnation of an Actix actor costs. Those that are stopped are told by a message, and
+//! only the end of their task is awaited.
 
 use std::{
     cell::RefCell,
+    iter,
     panic::AssertUnwindSafe,
     pin::Pin,
     rc::Rc,
@@ -18,7 +20,7 @@ use actix::{
     prelude::*,
 };
 use futures::{FutureExt, Stream};
-use tokio::task::spawn_local;
+use tokio::task::{JoinHandle, spawn_local};
 
 use super::ours::{
     Fate, Idle, Report, Worker,
@@ -26,7 +28,7 @@ use super::ours::{
     storm::all_back,
 };
 use crate::{
-    jobs::Job,
+    jobs::{Job, removals},
     meter::{Gate, Memory, Outcome, nanos, rate},
 };
 
@@ -40,9 +42,10 @@ pub(crate) fn run(job: Job, n: usize) -> Outcome {
             Job::Idle(_) => idle(n).await,
             Job::StormStop => storm(n, Fate::Stop).await,
             Job::StormPanic => storm(n, Fate::Panic).await,
-            Job::StopConcurrent | Job::StopReverse | Job::Remove | Job::Churn => {
-                Err("they end as plain actors do")
-            }
+            Job::StopConcurrent => stop_at_once(n).await,
+            Job::StopReverse => stop_in_reverse(n).await,
+            Job::Remove => remove(n).await,
+            Job::Churn => Err("they end as plain actors do"),
             Job::Nested | Job::Flat => Err("has no supervisors"),
             Job::Pause | Job::Backoff => Err("neither pauses nor waits"),
         }
@@ -54,6 +57,9 @@ type Mailbox<A> = Rc<RefCell<AddressReceiver<A>>>;
 
 /// So many messages are handled before others have their turn.
 const TURN: usize = 128;
+
+/// So many are told to end in one go: what follows finds in the cache what it is about.
+const SLICE: usize = 16;
 
 struct Pump<A: Actor<Context = Context<A>>>(Mailbox<A>);
 
@@ -128,4 +134,67 @@ async fn storm(n: usize, fate: Fate) -> Outcome {
     workers.iter().for_each(|worker| worker.do_send(Report));
     Gate::all().await;
     Ok(vec![("back", all_back(&workers, fate).await)])
+}
+
+/// An actor that ends when it is told to, and who waits for that.
+struct Told {
+    addr: Addr<Worker>,
+    end: JoinHandle<()>,
+}
+
+impl Told {
+    async fn start(n: usize) -> Vec<Self> {
+        let all = iter::repeat_with(|| {
+            let (sender, receiver) = channel(16);
+            let mailbox = Rc::new(RefCell::new(receiver));
+            Self { addr: Addr::new(sender), end: spawn_local(live(Worker::default(), mailbox)) }
+        });
+        let all: Vec<_> = all.take(n).collect();
+        Gate::expect(n);
+        all.iter().for_each(|one| one.addr.do_send(Report));
+        Gate::all().await;
+        all
+    }
+
+    async fn ends(self) {
+        self.addr.do_send(Fate::Stop);
+        let _ended = self.end.await;
+    }
+}
+
+async fn stop_at_once(n: usize) -> Outcome {
+    let all = Told::start(n).await;
+    let begin = Instant::now();
+    let mut all = all.into_iter();
+    loop {
+        let slice: Vec<_> = all.by_ref().take(SLICE).collect();
+        slice.iter().for_each(|one| one.addr.do_send(Fate::Stop));
+        if slice.is_empty() {
+            return Ok(vec![("stop", nanos(begin))]);
+        }
+        for one in slice {
+            let _ended = one.end.await;
+        }
+    }
+}
+
+async fn stop_in_reverse(n: usize) -> Outcome {
+    let all = Told::start(n).await;
+    let begin = Instant::now();
+    for one in all.into_iter().rev() {
+        one.ends().await;
+    }
+    Ok(vec![("stop", nanos(begin))])
+}
+
+async fn remove(n: usize) -> Outcome {
+    let mut all = Told::start(n).await;
+    fastrand::seed(7);
+    fastrand::shuffle(&mut all);
+    let removed = all.split_off(n - removals(n));
+    let (count, begin) = (removed.len(), Instant::now());
+    for one in removed {
+        one.ends().await;
+    }
+    Ok(vec![("remove", nanos(begin) / count as f64)])
 }
