@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) auto_shutdown: AutoShutdown,
     /// Without children it is of no use, and ends.
     pub(crate) needs_children: bool,
+    /// The tree is not ready unless a child is, whichever that is.
+    pub(crate) needs_one_ready: bool,
     pub(crate) shutdown_order: ShutdownOrder,
     /// How long an orderly stop waits before the first child is asked.
     pub(crate) stop_delay: Duration,

@@ -39,11 +39,17 @@ impl Machine {
             return;
         }
         let has_lost = self.settings.bereft || !self.lost.is_empty();
-        let holds = self.up && self.phase == Phase::Running && self.leaving.is_none();
-        self.standing = match self.children.essential() {
-            0 if !has_lost => Standing::Indifferent,
-            _ if has_lost || !holds || self.children.missing() > 0 => Standing::Lacking,
-            _ => Standing::Whole,
+        let matters = has_lost || self.children.essential() > 0 || self.settings.needs_one_ready;
+        let lacks = match self.settings.needs_one_ready {
+            // Who is ready does the work, also in a pause.
+            true => self.is_deserted(),
+            false => self.children.missing() > 0 || self.phase != Phase::Running,
+        };
+        let is_whole = self.up && self.leaving.is_none() && !has_lost && !lacks;
+        self.standing = match (matters, is_whole) {
+            (false, _) => Standing::Indifferent,
+            (true, true) => Standing::Whole,
+            (true, false) => Standing::Lacking,
         };
         self.was_ready |= self.up
             && match self.standing {
@@ -55,6 +61,11 @@ impl Machine {
                     counts.starting == 0 && counts.backing_off == 0
                 }
             };
+    }
+
+    /// Whether none of its children is ready, of which one has to be.
+    pub(crate) fn is_deserted(&self) -> bool {
+        self.settings.needs_one_ready && self.children.counts().running == 0
     }
 
     pub(crate) fn standing(&self) -> Standing {

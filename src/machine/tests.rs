@@ -57,6 +57,7 @@ fn settings() -> Settings {
         start_failure: StartFailure::Retry,
         auto_shutdown: AutoShutdown::Never,
         needs_children: false,
+        needs_one_ready: false,
         shutdown_order: ShutdownOrder::Reverse,
         stop_delay: Duration::ZERO,
         bereft: false,

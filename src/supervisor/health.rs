@@ -36,7 +36,7 @@ impl Shell {
             wrong.push(own(Why::Starting));
         }
         if let SupervisorState::Paused { until } = state
-            && self.machine.standing() != Standing::Indifferent
+            && self.machine.standing() == Standing::Lacking
         {
             wrong.push(own(Why::Paused { until }));
         }
@@ -46,7 +46,9 @@ impl Shell {
             why: Why::FailedForGood(failure.clone()),
         }));
         drop(plan);
-        let missing = self.machine.list().filter(|listed| listed.is_missing);
+        // Of a pool that pauses or stops itself, that says enough.
+        let is_deserted = wrong.is_empty() && self.machine.is_deserted();
+        let missing = self.machine.list().filter(|listed| listed.is_missing || is_deserted);
         wrong.extend(missing.filter_map(|listed| {
             let entry = self.children.get(listed.id)?;
             let path = vec![name(), entry.child.name.to_string()];

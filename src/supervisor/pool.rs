@@ -24,6 +24,8 @@ pub(super) struct Members {
     make: Box<dyn Fn(u64) -> TakenOn + Send + Sync>,
     /// What each of them is taken on with.
     pub(super) terms: Terms,
+    /// The tree is not ready without one of them.
+    pub(super) essential: bool,
     /// How many there are to be.
     size: usize,
     /// How many were made so far.
@@ -68,7 +70,7 @@ where
     taken.kept = template.cover(taken.kept);
     let terms = template.terms().clone();
     let make = Box::new(move |number| template.member(number));
-    blueprint.plan().members = Some(Members { make, terms, size, made: 0 });
+    blueprint.plan().members = Some(Members { make, terms, essential, size, made: 0 });
     Ok((taken, addr))
 }
 

@@ -106,6 +106,7 @@ impl Shell {
         let desk = Desk::new(blueprint.id, outbox);
         let spec = &blueprint.spec;
         let needs_children = blueprint.is_pool();
+        let needs_one_ready = blueprint.plan().members.as_ref().is_some_and(|pool| pool.essential);
         let machine = Machine::new(Settings {
             decay: spec.failure_decay,
             threshold: spec.failure_threshold,
@@ -119,6 +120,7 @@ impl Shell {
             start_failure: spec.start_failure,
             auto_shutdown: spec.auto_shutdown,
             needs_children,
+            needs_one_ready,
             shutdown_order: spec.shutdown_order,
             stop_delay: spec.stop_delay,
             bereft: !blueprint.plan().lost.is_empty(),

@@ -2,12 +2,12 @@
 
 use actix::prelude::*;
 use actix_supervisor::{
-    Add, Backoff, ChildSpec, Failure, Health, HealthReport, OnLimit, Placement, Remove, Restart,
+    Add, AddAndWait, Backoff, ChildSpec, Failure, Health, HealthReport, OnLimit, Placement, Remove, Restart,
     Resume, Shutdown, ShutdownOrder, Spec, StartFailure, Stop, Supervisor, Terminate, Tree, Why,
 };
 
 use crate::support::{
-    Do, Journal, Probe, Probes, exact, fragile, info, list, paused, secs, settle, sleep, start,
+    Do, Journal, Probe, Probes, boom, exact, fragile, info, list, paused, secs, settle, sleep, start,
     token,
 };
 
@@ -177,7 +177,7 @@ fn what_is_added_counts_while_it_is_there() {
 }
 
 #[test]
-fn a_pool_is_as_ready_as_its_supervisor_and_not_as_each_member() {
+fn a_pool_is_ready_as_long_as_one_of_its_members_is() {
     paused(async {
         let journal = Journal::default();
         let mut make = Probe::maker("worker", &journal);
@@ -193,6 +193,29 @@ fn a_pool_is_as_ready_as_its_supervisor_and_not_as_each_member() {
             "ready",
             "the other one takes the messages; and no pause is above"
         );
+        addr.send(Do::Fail).await.unwrap();
+        assert_eq!(told(&root).await, "not ready: root/pool pauses all restarts");
+    });
+}
+
+#[test]
+fn a_pool_of_which_nobody_starts_is_not_ready_if_it_is_essential() {
+    paused(async {
+        let pool = |name| {
+            ChildSpec::pool(name, 2, |_ctx| -> Probe { boom() })
+                .backoff(Backoff::constant(secs(60)))
+        };
+        let root = supervisor("root", exact()).child(pool("spare")).start();
+        settle().await;
+        assert_eq!(told(&root).await, "ready", "nobody has said that it matters");
+        let essential = root.send(AddAndWait(pool("pool").essential(true))).await.unwrap().unwrap();
+        let wrong = health(&root).await.wrong;
+        assert_eq!(wrong.len(), 2);
+        assert!(wrong.iter().all(|member| matches!(member.why, Why::Down { .. })), "{wrong:?}");
+        assert_eq!(wrong[0].path[..2], ["root", "pool"]);
+        root.send(Remove(essential.token())).await.unwrap().unwrap();
+        settle().await;
+        assert_eq!(told(&root).await, "ready");
     });
 }
 

@@ -64,6 +64,22 @@ fn with_nothing_essential_a_tree_is_ready_once_it_is_up() {
 }
 
 #[test]
+fn where_one_is_enough_a_tree_is_ready_as_long_as_any_child_is_also_in_a_pause() {
+    let one = Settings { needs_one_ready: true, threshold: 0.0, ..settings() };
+    let mut sim = started(one, [permanent(), permanent()]);
+    assert_eq!(sim.machine.standing(), Standing::Lacking);
+    assert!(sim.machine.is_deserted());
+    [0, 1].into_iter().for_each(|child| drop(sim.ready(child)));
+    assert_eq!(sim.machine.standing(), Standing::Whole);
+    sim.fail(1);
+    assert!(matches!(sim.machine.state(), SupervisorState::Paused { .. }));
+    assert_eq!(sim.machine.standing(), Standing::Whole);
+    sim.fail(0);
+    assert_eq!(sim.machine.standing(), Standing::Lacking);
+    assert!(sim.machine.is_deserted() && !sim.machine.is_ready());
+}
+
+#[test]
 fn a_pause_above_something_essential_is_no_time_to_be_ready() {
     let mut sim = started(settings(), [essential(), permanent()]);
     sim.ready(0);

@@ -150,6 +150,7 @@ fn settings(strategy: Strategy, dice: &mut Dice<'_>) -> Settings {
         ),
         // One that ends for good would end the walk.
         needs_children: false,
+        needs_one_ready: false,
         shutdown_order: weighted(
             &[(1, ShutdownOrder::Reverse), (1, ShutdownOrder::Concurrent)],
             dice,
