@@ -32,7 +32,7 @@ use super::{
     kept::{AnyKept, Kept, Manners},
     link::{Desk, Link, Running, Whereabouts},
     panics,
-    pump::{Presence, Pump},
+    pump::{Presence, Pump, Turn},
     runner::Runner,
     turns::Turns,
 };
@@ -68,6 +68,7 @@ pub(super) struct Incarnation<A: Actor<Context = Context<A>>> {
     pub(super) link: Link,
     /// Not on its supervisor's thread.
     pub(super) elsewhere: bool,
+    pub(super) turn: Turn,
     /// How many messages it may have in hand.
     pub(super) in_flight: AtomicU32,
     /// It takes no more messages, and nobody waits for its end: its thread was given up. Set under the mailbox's lock (I1).
@@ -117,6 +118,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
             kept,
             link,
             elsewhere,
+            turn: Turn::new(),
             in_flight: AtomicU32::new(u32::MAX),
             fenced: AtomicBool::new(false),
             is_asked: AtomicBool::new(elsewhere),

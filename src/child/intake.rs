@@ -116,16 +116,21 @@ impl<A: Actor<Context = Context<A>>> Intake<A> {
 
     /// Sets apart what is in the mailbox now; returns whether that is anything.
     pub(super) fn set_apart(&mut self) -> bool {
-        let mut task = task::Context::from_waker(noop_waker_ref());
-        let mut all = VecDeque::new();
-        while let Poll::Ready(Some(envelope)) = self.next(&mut task) {
-            all.push_back(envelope);
-        }
+        let all = self.take_all();
         let is_anything = !all.is_empty();
         if is_anything {
             self.beside().backlog = all;
         }
         is_anything
+    }
+
+    fn take_all(&mut self) -> VecDeque<Envelope<A>> {
+        let mut task = task::Context::from_waker(noop_waker_ref());
+        let mut all = VecDeque::new();
+        while let Poll::Ready(Some(envelope)) = self.next(&mut task) {
+            all.push_back(envelope);
+        }
+        all
     }
 
     /// Whether all that was set apart has been handled.
@@ -160,17 +165,15 @@ impl<A: Actor<Context = Context<A>>> Intake<A> {
         }
     }
 
-    /// Drops what is in the mailbox message by message, before the mailbox itself: a panic in the
-    /// `Drop` of one must not leave the senders of the others waiting.
+    /// Closes the mailbox, and drops what is in it message by message: a panic in the `Drop` of one must not leave the senders of
+    /// the others waiting, and one that sends itself again must find it closed.
     ///
-    /// Actix closes a mailbox only by dropping it, and that empties it once more after it was closed: what is sent while this goes
-    /// on gets its error as well.
+    /// Actix closes a mailbox only by dropping it, and that empties it once more after it was closed: what is sent meanwhile, from
+    /// another thread, gets its error as well.
     pub(super) fn discard(mut self) {
         self.stop_rejecting();
-        let mut task = task::Context::from_waker(noop_waker_ref());
-        while let Poll::Ready(Some(envelope)) = self.next(&mut task) {
-            discard(envelope);
-        }
+        let all = self.take_all();
         discard(self);
+        all.into_iter().for_each(discard);
     }
 }

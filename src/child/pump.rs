@@ -4,7 +4,10 @@ use std::{
     future::Future,
     mem,
     pin::{Pin, pin},
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     task::{self, Poll},
     time::Duration,
 };
@@ -24,7 +27,7 @@ use super::{
 
 /// How many messages an incarnation handles before others on its thread have their turn, and so
 /// does a stop request.
-const BUDGET: usize = 128;
+const BUDGET: u32 = 128;
 /// For how long it does so on another thread than its supervisor's, where handlers may block.
 const TURN: Duration = Duration::from_millis(1);
 
@@ -56,6 +59,14 @@ impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Pump<A> {
         if !mem::replace(announced, true) {
             incarnation.link.ready();
         }
+        if incarnation.turn.is_over() {
+            ctx.wait(EndOfTurn::default());
+            match incarnation.elsewhere {
+                true => yield_now(task),
+                false => task.waker().wake_by_ref(),
+            }
+            return Poll::Pending;
+        }
         if incarnation.elsewhere || incarnation.kept.crew().is_some() {
             return incarnation.take_in_turns(actor, ctx, task);
         }
@@ -67,22 +78,78 @@ impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Pump<A> {
         };
         // As Actix does it: nobody else takes from this mailbox, and nobody asks for anything meanwhile, since whoever could is on
         // this thread. Most messages go this way, and most panics: a function of its own would be one more to unwind.
-        for _ in 0..BUDGET {
-            if ctx.waiting() {
+        while !ctx.waiting() {
+            if !incarnation.turn.goes_on() {
+                task.waker().wake_by_ref();
                 return Poll::Pending;
             }
             let next = Pin::new(&mut *receiver).poll_next(task);
             let Poll::Ready(Some(mut envelope)) = next else { return Poll::Pending };
             envelope.handle(actor, ctx);
         }
-        task.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+/// How many more messages may be handled in this turn, which is one poll of the runner. An actor that has spawned something has all of its
+/// context polled again in the same turn: a look into the mailbox counts as much as a message.
+pub(super) struct Turn(AtomicU32);
+
+impl Turn {
+    pub(super) fn new() -> Self {
+        Self(AtomicU32::new(BUDGET))
+    }
+
+    pub(super) fn begin(&self) {
+        self.0.store(BUDGET, Ordering::Relaxed);
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether there may be one more. It counts as handled.
+    fn goes_on(&self) -> bool {
+        let left = self.0.load(Ordering::Relaxed);
+        self.0.store(left.saturating_sub(1), Ordering::Relaxed);
+        left > 0
+    }
+
+    fn handled(&self) -> u32 {
+        BUDGET - self.0.load(Ordering::Relaxed)
+    }
+
+    fn end(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Holds up everything else in its context until the next turn, for which whoever waits for it has to see: Actix polls all of it
+/// again, and again, as long as something is spawned there or cancelled.
+#[derive(Default)]
+struct EndOfTurn {
+    has_come: bool,
+}
+
+impl<A: Actor<Context = Context<A>>> ActorFuture<A> for EndOfTurn {
+    type Output = ();
+
+    fn poll(
+        mut self: Pin<&mut Self>,
+        _actor: &mut A,
+        _ctx: &mut Context<A>,
+        _task: &mut task::Context<'_>,
+    ) -> Poll<()> {
+        match mem::replace(&mut self.has_come, true) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
     }
 }
 
 /// Whether it is time to see how long this turn has lasted already: soon where the first messages take long, and then not after each,
 /// since a look takes half as long as a message.
-fn looks_at_the_clock(handled: usize) -> bool {
+fn looks_at_the_clock(handled: u32) -> bool {
     handled.is_multiple_of(16) || matches!(handled, 2 | 4 | 8)
 }
 
@@ -101,8 +168,9 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         task: &mut task::Context<'_>,
     ) -> Poll<()> {
         let in_crew = self.in_crew();
-        for handled in 1..=BUDGET {
-            if ctx.waiting() {
+        while !ctx.waiting() {
+            if !self.turn.goes_on() {
+                task.waker().wake_by_ref();
                 return Poll::Pending;
             }
             let mut intake = self.kept.intake();
@@ -131,16 +199,18 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
                 continue;
             }
             if self.is_wanted() {
-                break;
+                self.turn.end();
+                task.waker().wake_by_ref();
+                return Poll::Pending;
             }
-            if looks_at_the_clock(handled)
+            if looks_at_the_clock(self.turn.handled())
                 && self.last_turn().is_some_and(|turn| turn.elapsed() >= TURN)
             {
+                self.turn.end();
                 yield_now(task);
                 return Poll::Pending;
             }
         }
-        task.waker().wake_by_ref();
         Poll::Pending
     }
 

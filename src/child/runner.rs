@@ -65,6 +65,7 @@ impl<A: Actor<Context = Context<A>>> Future for Runner<A> {
             seat.begins(crew);
         }
         let Some(future) = &mut this.future else { return Poll::Ready(()) };
+        this.incarnation.turn.begin();
         let entered = Entered::new(&mut this.scope);
         let span = &this.incarnation.link.span;
         let poll = || {
@@ -105,7 +106,9 @@ impl<A: Actor<Context = Context<A>>> Runner<A> {
         scope: Option<Arc<dyn Scope>>,
         run: ActorRun<A>,
     ) -> Self {
-        let desk = incarnation.desk_beside().cloned();
+        // A supervisor has others to serve.
+        let is_worker = incarnation.kept.nested().is_none();
+        let desk = incarnation.desk_beside().filter(|_| is_worker).cloned();
         Self { incarnation, scope, future: Some(run), registered: false, desk, place: None }
     }
 

@@ -2,13 +2,14 @@
 
 use actix::prelude::*;
 use actix_supervisor::{
-    Add, AddAndWait, Backoff, ChildSpec, Failure, Health, HealthReport, OnLimit, Placement, Remove, Restart,
-    Resume, Shutdown, ShutdownOrder, Spec, StartFailure, Stop, Supervisor, Terminate, Tree, Why,
+    Add, AddAndWait, Backoff, ChildSpec, Failure, Health, HealthReport, OnLimit, Placement, Remove,
+    Restart, Resume, Shutdown, ShutdownOrder, Spec, StartFailure, Stop, Supervisor, Terminate,
+    Tree, Why,
 };
 
 use crate::support::{
-    Do, Journal, Probe, Probes, boom, exact, fragile, info, list, paused, secs, settle, sleep, start,
-    token,
+    Do, Journal, Probe, Probes, boom, exact, fragile, info, list, paused, secs, settle, sleep,
+    start, token,
 };
 
 async fn health(of: &Addr<Supervisor>) -> HealthReport {

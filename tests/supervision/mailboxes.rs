@@ -337,3 +337,52 @@ fn the_mailbox_of_a_child_that_has_ended_is_closed_and_what_is_in_it_gets_an_err
         assert!(root.send(Remove(child.token())).await.unwrap().is_err());
     });
 }
+
+/// Sends itself again when it is dropped and was not handled, but a thousand times at most.
+struct Tenacious {
+    to: Addr<Puppet>,
+    sent: Arc<AtomicU32>,
+}
+
+impl Message for Tenacious {
+    type Result = ();
+}
+
+impl Handler<Tenacious> for Puppet {
+    type Result = ();
+
+    fn handle(&mut self, message: Tenacious, _ctx: &mut Self::Context) {
+        message.sent.store(u32::MAX, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Tenacious {
+    fn drop(&mut self) {
+        if self.sent.load(Ordering::Relaxed) < 1_000 {
+            let sent = self.sent.fetch_add(1, Ordering::Relaxed);
+            let (to, again) = (self.to.clone(), Arc::clone(&self.sent));
+            if self.to.try_send(Self { to, sent: again }).is_err() {
+                self.sent.store(sent + 2_000, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_message_that_sends_itself_again_finds_the_mailbox_of_what_has_ended_or_was_refused_closed() {
+    paused(async {
+        for is_refused in [false, true] {
+            let root = start("root", exact());
+            let spec = Puppet::spec("child").mailbox_capacity(0);
+            let (addr, sent) = (spec.addr(), Arc::new(AtomicU32::new(0)));
+            addr.do_send(tell(|_, ctx| ctx.finish()));
+            addr.do_send(Tenacious { to: addr.clone(), sent: Arc::clone(&sent) });
+            let spec = if is_refused { spec.in_flight(0) } else { spec };
+            let is_taken_on = root.send(Add(spec)).await.unwrap().is_ok();
+            assert_eq!(is_taken_on, !is_refused);
+            settle().await;
+            assert!(!addr.connected());
+            assert_eq!(sent.load(Ordering::Relaxed), 2_000, "tried again once, in vain");
+        }
+    });
+}

@@ -1,14 +1,24 @@
 //! How much a child, or a supervisor, does before others on its thread have their turn.
 
-use std::{cell::Cell, future::poll_fn, rc::Rc, sync::mpsc, task::Poll};
+use std::{
+    cell::Cell,
+    future::{poll_fn, ready},
+    rc::Rc,
+    sync::mpsc,
+    task::Poll,
+};
 
-use actix::prelude::*;
-use actix_supervisor::{Add, ChildSpec, Placement, Status, Stop, Supervisor, Tree};
+use actix::{fut::wrap_future, prelude::*};
+use actix_supervisor::{
+    Add, Backoff, ChildSpec, EventKind, Placement, RemoveAndWait, Status, Stop, Supervisor, Tree,
+};
 use futures::future::{Either, select};
+
+use tokio::task::yield_now;
 
 use crate::{
     puppet::{Puppet, life, tell},
-    support::{boom, exact, paused, settle, start},
+    support::{boom, exact, paused, secs, settle, start},
 };
 
 thread_local! {
@@ -16,25 +26,35 @@ thread_local! {
     static TURNS: Cell<usize> = const { Cell::new(0) };
 }
 
+/// On this thread, as its supervisor's or as any other one.
+fn place(elsewhere: bool) -> Placement {
+    match elsewhere {
+        true => Placement::Arbiter(Arbiter::current()),
+        false => Placement::Inline,
+    }
+}
+
+/// Begins to count them, until it is over.
+fn count_turns() -> Rc<Cell<bool>> {
+    let is_over = Rc::new(Cell::new(false));
+    let ends = Rc::clone(&is_over);
+    actix_rt::spawn(poll_fn(move |task| {
+        TURNS.set(TURNS.get() + 1);
+        task.waker().wake_by_ref();
+        if ends.get() { Poll::Ready(()) } else { Poll::Pending }
+    }));
+    is_over
+}
+
 #[test]
 fn messages_that_take_no_time_are_handled_128_in_one_turn_wherever_it_runs() {
-    for place in ["inline", "elsewhere"] {
+    for elsewhere in [false, true] {
         paused(async {
-            let placement = match place {
-                "inline" => Placement::Inline,
-                _ => Placement::Arbiter(Arbiter::current()),
-            };
             let root = start("root", exact());
-            let spec = Puppet::spec("child").placement(placement).mailbox_capacity(0);
+            let spec = Puppet::spec("child").placement(place(elsewhere)).mailbox_capacity(0);
             let child = root.send(Add(spec)).await.unwrap().unwrap();
             settle().await;
-            let is_over = Rc::new(Cell::new(false));
-            let ends = Rc::clone(&is_over);
-            actix_rt::spawn(poll_fn(move |task| {
-                TURNS.set(TURNS.get() + 1);
-                task.waker().wake_by_ref();
-                if ends.get() { Poll::Ready(()) } else { Poll::Pending }
-            }));
+            let is_over = count_turns();
             let (noted, notes) = mpsc::channel();
             let note = || {
                 let noted = noted.clone();
@@ -46,11 +66,125 @@ fn messages_that_take_no_time_are_handled_128_in_one_turn_wherever_it_runs() {
             let turns: Vec<_> = notes.try_iter().collect();
             assert_eq!(turns.len(), 256);
             let (first, second) = turns.split_at(128);
-            assert!(first.iter().all(|turn| *turn == first[0]), "{place}: {first:?}");
-            assert!(second.iter().all(|turn| *turn == second[0]), "{place}: {second:?}");
-            assert_ne!(first[0], second[0], "{place}: others have had their turn");
+            assert!(first.iter().all(|turn| *turn == first[0]), "{elsewhere}: {first:?}");
+            assert!(second.iter().all(|turn| *turn == second[0]), "{elsewhere}: {second:?}");
+            assert_ne!(first[0], second[0], "{elsewhere}: others have had their turn");
         });
     }
+}
+
+fn idle() -> impl ActorFuture<Puppet, Output = ()> {
+    wrap_future(ready(()))
+}
+
+/// What a handler does with its context, after which Actix polls all of that again.
+const ERRANDS: [fn(&mut Context<Puppet>); 4] = [
+    |ctx| {
+        ctx.spawn(idle());
+    },
+    |ctx| {
+        ctx.run_later(secs(9), |_, _| {});
+    },
+    |ctx| {
+        let later = ctx.run_later(secs(9), |_, _| {});
+        ctx.cancel_future(later);
+    },
+    |ctx| ctx.wait(idle()),
+];
+
+#[test]
+fn a_stop_is_heard_after_128_messages_whatever_their_handlers_do_with_their_context() {
+    for errand in ERRANDS {
+        for elsewhere in [false, true] {
+            paused(async {
+                let spec = Puppet::spec("child").placement(place(elsewhere)).mailbox_capacity(0);
+                let addr = spec.addr();
+                let root = start("root", exact());
+                let child = root.send(Add(spec)).await.unwrap().unwrap();
+                settle().await;
+                let (noted, notes) = mpsc::channel();
+                for _ in 0..1_000 {
+                    let noted = noted.clone();
+                    addr.do_send(tell(move |_, ctx| {
+                        noted.send(()).unwrap();
+                        errand(ctx);
+                    }));
+                }
+                let removal = RemoveAndWait { token: child.token(), timeout: None };
+                root.send(removal).await.unwrap().unwrap();
+                assert_eq!(notes.try_iter().count(), 128);
+            });
+        }
+    }
+}
+
+/// One of them leads to the next one, and so on.
+#[derive(Clone, Copy, Message)]
+#[rtype(result = "()")]
+enum Again {
+    Told,
+    Notified,
+}
+
+impl Handler<Again> for Puppet {
+    type Result = ResponseActFuture<Self, ()>;
+
+    fn handle(&mut self, again: Again, ctx: &mut Self::Context) -> Self::Result {
+        match again {
+            Again::Told => ctx.address().do_send(again),
+            Again::Notified => {
+                ctx.notify(again);
+            }
+        }
+        Box::pin(ready(()).into_actor(self))
+    }
+}
+
+#[test]
+fn others_have_their_turn_beside_an_actor_that_keeps_itself_busy() {
+    for again in [Again::Told, Again::Notified] {
+        for elsewhere in [false, true] {
+            paused(async move {
+                let root = start("root", exact());
+                let spec = Puppet::spec("child").placement(place(elsewhere));
+                let child = root.send(Add(spec)).await.unwrap().unwrap();
+                child.addr().do_send(again);
+                assert_eq!(child.addr().send(life()).await, Ok(1));
+                assert_eq!(root.send(Status).await.unwrap().children.running, 1);
+                assert!(root.send(Stop).await.unwrap().is_clean());
+            });
+        }
+    }
+}
+
+#[test]
+fn a_supervisor_decides_about_128_failures_in_one_turn_also_where_each_one_sets_its_timer() {
+    paused(async {
+        let (noted, notes) = mpsc::channel();
+        let settings = exact().failure_threshold(f64::MAX).event_hook(move |event| {
+            if let EventKind::ChildFailed { .. } = event.kind {
+                noted.send(TURNS.get()).unwrap();
+            }
+        });
+        let root = start("root", settings);
+        let mut children = Vec::new();
+        for delay in (1..=1_000).rev() {
+            let spec = Puppet::spec("child").placement(place(true));
+            let spec = spec.backoff(Backoff::constant(secs(delay)));
+            children.push(root.send(Add(spec)).await.unwrap().unwrap());
+        }
+        settle().await;
+        let is_over = count_turns();
+        children.iter().for_each(|child| child.addr().do_send(tell(|_, _| boom())));
+        let mut turns = Vec::new();
+        while turns.len() < children.len() {
+            yield_now().await;
+            turns.extend(notes.try_iter());
+        }
+        is_over.set(true);
+        let most = turns.chunk_by(|one, next| one == next).map(<[_]>::len).max();
+        assert_eq!(most, Some(128), "{turns:?}");
+    });
 }
 
 #[test]
@@ -126,6 +260,24 @@ fn others_have_their_turn_while_many_children_fail_at_once() {
             assert_eq!(child.send(life()).await, Ok(2));
         }
         assert_eq!(root.send(Status).await.unwrap().restarts, children.len() as u64);
+    });
+}
+
+#[test]
+fn a_supervisor_does_not_stand_in_line_behind_its_siblings() {
+    paused(async {
+        let (root, children, _notes) = crowd(8 * AT_A_TIME);
+        let below = Supervisor::new("below");
+        let below_addr = below.addr();
+        let _root = root.child(ChildSpec::supervisor(below)).start();
+        settle().await;
+        let (noted, notes) = mpsc::channel();
+        for child in &children {
+            let noted = noted.clone();
+            child.do_send(tell(move |_, _| noted.send(()).unwrap()));
+        }
+        below_addr.send(Status).await.unwrap();
+        assert!(notes.try_iter().count() <= 2 * AT_A_TIME);
     });
 }
 
