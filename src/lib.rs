@@ -134,8 +134,8 @@
 //! All that it may do unsupervised: timers, streams, `ctx.spawn`, `ctx.wait`, `ctx.notify`, its own
 //! address, `Running::Continue`. It runs until it stops or is stopped, also when nobody holds its
 //! address. [`SupervisedContext`] adds [`fail`](SupervisedContext::fail),
-//! [`finish`](SupervisedContext::finish), [`terminate_tree`](SupervisedContext::terminate_tree) and
-//! [`child`](SupervisedContext::child).
+//! [`finish`](SupervisedContext::finish), [`terminate_tree`](SupervisedContext::terminate_tree),
+//! [`child`](SupervisedContext::child) and [`in_hand`](SupervisedContext::in_hand).
 //!
 //! What it must not do is block its supervisor's thread: nothing on that thread, the supervisor included, could do
 //! anything about it. A child that may block belongs on [another thread](#threads), and one that may hang has a watchdog

@@ -23,7 +23,7 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`AddError::Stopping`], [`AddError::TooManyChildren`], [`AddError::IsPool`], [`AddError::Spec`].
+/// [`AddError::Stopping`], [`AddError::TooManyChildren`], [`AddError::IsPool`], [`AddError::Spec`], [`AddError::Placement`].
 ///
 /// ```
 /// use actix::prelude::*;
@@ -114,7 +114,7 @@ pub struct Terminate(pub ChildToken);
 /// # Errors
 ///
 /// [`ReplaceError::WrongType`] for another actor type, for a service in place of a blocking one or the other way round, and for a nested
-/// supervisor; [`ReplaceError::OfPool`]; [`ReplaceError::Spec`]; and as [`Restart`].
+/// supervisor; [`ReplaceError::OfPool`]; [`ReplaceError::Spec`]; [`ReplaceError::Placement`]; and as [`Restart`].
 #[derive(Debug)]
 pub struct Replace<A: Actor<Context = Context<A>>>(pub ChildToken, pub ChildSpec<A>);
 

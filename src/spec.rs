@@ -118,7 +118,8 @@ impl Spec {
 
     /// After this many pauses in a row, the supervisor fails the next time that it would pause; never unless set.
     ///
-    /// Pauses are in a row when none of them is followed by a [`failure_decay`](Self::failure_decay) without a failure.
+    /// Pauses are in a row when none of them is followed by a [`failure_decay`](Self::failure_decay) without a failure. With 0 it never
+    /// pauses.
     #[must_use]
     pub fn give_up_after_pauses(mut self, pauses: u32) -> Self {
         self.give_up_after_pauses = Some(pauses);

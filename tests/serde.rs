@@ -280,7 +280,10 @@ fn what_makes_no_sense_is_refused_with_its_path_and_the_words_of_the_spec() {
             "[backoff]\nexponential = { first = '1s', max = '2s', factor = 0.5 }",
             "backoff.exponential: Backoff::factor: factor = 0.5 is not allowed",
         ),
-        ("shutdown = 'soon'", r#"shutdown: "soon" is no duration"#),
+        (
+            "shutdown = 'soon'",
+            r#"shutdown: "soon" is neither "kill" nor "infinite", and no duration: expected number"#,
+        ),
         ("placement = 'arbiter'", "placement: unknown variant `arbiter`"),
     ];
     for (text, refusal) in table {

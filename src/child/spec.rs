@@ -102,7 +102,8 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     ///
     /// An idle member takes the next message, so the load balances by itself. A member that fails is replaced alone, by the
     /// policy and the backoff of this spec, while the others go on; what waits in the mailbox waits for whoever is
-    /// next. All that a spec can say is about each member, but for [`significant`](Self::significant).
+    /// next. All that a spec can say is about each member, but for [`significant`](Self::significant) and [`essential`](Self::essential), which
+    /// are about the pool, and [`mailbox_capacity`](Self::mailbox_capacity) and [`while_down`](Self::while_down), which are about their common mailbox.
     ///
     /// The pool is a [supervisor](ChildSpec::supervisor) of its members, with the settings of the one that takes it on: so
     /// members are children with names of their own, `name-1` and so on, in [`Tree`](crate::Tree) and in events, and
@@ -305,8 +306,8 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     ///
     /// An essential child is one that is missed: while it starts, is down or stopped, also by [`Terminate`](crate::Terminate), the tree is not
     /// ready. One that has failed for good is missed for as long as the process runs; one that is done, or was removed, is not.
-    /// A nested supervisor need not be marked for the sake of essential children below it. Of a [pool](Self::pool) it is the
-    /// supervisor that is marked, and no single member.
+    /// A nested supervisor need not be marked for the sake of essential children below it. A [pool](Self::pool) that is marked is ready
+    /// as long as one of its members is.
     ///
     /// Mark what a request cannot be answered without, and nothing else: what is not ready gets no requests.
     pub fn essential(mut self, yes: bool) -> Self {

@@ -86,7 +86,10 @@ impl Visitor<'_> for ShutdownVisitor {
         match text {
             "kill" => Ok(Shutdown::Kill),
             "infinite" => Ok(Shutdown::Infinite),
-            _ => HumanVisitor.visit_str(text).map(|Human(limit)| Shutdown::Timeout(limit)),
+            _ => humantime::parse_duration(text).map(Shutdown::Timeout).map_err(|error| {
+                let kinds = r#"neither "kill" nor "infinite", and no duration"#;
+                E::custom(format_args!("{text:?} is {kinds}: {error}"))
+            }),
         }
     }
 }

@@ -64,7 +64,7 @@ pub fn real<T>(test: impl Future<Output = T>) -> T {
 
 /// Lets everything happen that can happen without the clock.
 ///
-/// On a paused clock it is one nanosecond later then.
+/// On a paused clock a millisecond has passed then, which is the least that Tokio's timer knows of.
 pub async fn settle() {
     tokio::time::sleep(Duration::from_nanos(1)).await;
 }

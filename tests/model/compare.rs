@@ -70,13 +70,15 @@ fn same<T: AsRef<str>>(what: &str, real: &[T], reference: &[T]) -> Result<(), Di
     let mut text = format!("{what}:\n");
     for index in 0..real.len().max(reference.len()) {
         match (real.get(index), reference.get(index)) {
-            (Some(is), Some(expected)) if is == expected => text.push_str(&format!("      {is}\n")),
+            (Some(is), Some(expected)) if is == expected => {
+                text.push_str(&format!("  both:      {is}\n"))
+            }
             (is, expected) => {
                 if let Some(is) = is {
-                    text.push_str(&format!("  is  {is}\n"));
+                    text.push_str(&format!("  here:      {is}\n"));
                 }
                 if let Some(expected) = expected {
-                    text.push_str(&format!("  not {expected}\n"));
+                    text.push_str(&format!("  reference: {expected}\n"));
                 }
             }
         }

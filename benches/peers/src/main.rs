@@ -42,24 +42,31 @@ struct Options {
     report: Option<String>,
 }
 
-fn options(mut args: impl Iterator<Item = String>) -> Option<Options> {
+/// What was asked for; or what of it makes no sense.
+fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
     let (mut jobs, mut peers) = (Vec::new(), Vec::new());
     let (mut runs, mut limit, mut quick, mut report) = (None, 60, false, None);
     while let Some(arg) = args.next() {
+        let mut value = || args.next().ok_or_else(|| format!("{arg} takes a value"));
         match arg.as_str() {
             "--workload" => {
-                let wanted = args.next()?;
+                let wanted = value()?;
                 let fits = |job: &Job| job.name() == wanted || job.workload() == wanted;
                 let before = jobs.len();
                 jobs.extend(JOBS.into_iter().filter(fits));
-                (jobs.len() > before).then_some(())?;
+                if jobs.len() == before {
+                    return Err(format!("there is no workload {wanted:?}"));
+                }
             }
-            "--peer" => peers.push(Peer::named(&args.next()?)?),
-            "--runs" => runs = Some(args.next()?.parse().ok()?),
-            "--limit" => limit = args.next()?.parse().ok()?,
+            "--peer" => {
+                let name = value()?;
+                peers.push(Peer::named(&name).ok_or_else(|| format!("there is no peer {name:?}"))?);
+            }
+            "--runs" => runs = Some(number(&value()?, "--runs")?),
+            "--limit" => limit = number(&value()?, "--limit")?,
             "--quick" => quick = true,
-            "--report" => report = Some(args.next()?),
-            _ => return None,
+            "--report" => report = Some(value()?),
+            _ => return Err(format!("there is no option {arg:?}")),
         }
     }
     if jobs.is_empty() && peers.is_empty() && !quick {
@@ -68,7 +75,13 @@ fn options(mut args: impl Iterator<Item = String>) -> Option<Options> {
     let jobs = if jobs.is_empty() { JOBS.to_vec() } else { jobs };
     let peers = if peers.is_empty() { PEERS.to_vec() } else { peers };
     let runs = runs.unwrap_or(if quick { 1 } else { 5 });
-    Some(Options { jobs, peers, runs, limit: Duration::from_secs(limit), quick, report })
+    Ok(Options { jobs, peers, runs, limit: Duration::from_secs(limit), quick, report })
+}
+
+fn number<T: TryFrom<u64>>(text: &str, of: &str) -> Result<T, String> {
+    let number = text.parse().ok().filter(|&number| number > 0);
+    let number = number.and_then(|number| T::try_from(number).ok());
+    number.ok_or_else(|| format!("{of} {text:?} is no number of one or more"))
 }
 
 fn main() -> ExitCode {
@@ -76,12 +89,22 @@ fn main() -> ExitCode {
     if args.next_if_eq("--measure").is_some() {
         return measure(args);
     }
-    let Some(options) = options(args) else {
-        eprintln!("{USAGE}");
-        return ExitCode::FAILURE;
+    if args.peek().is_some_and(|first| first == "--help") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    let options = match options(args) {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("{error}\n\n{USAGE}");
+            return ExitCode::FAILURE;
+        }
     };
     let results = harness::run(&options);
     let tables = report::tables(&results);
+    if options.quick {
+        println!("Sizes were small: no figure below is one of the size that it names.\n");
+    }
     println!("{tables}");
     let written = options.report.map_or(Ok(()), |to| report::write(&to, &tables, &results));
     match written {

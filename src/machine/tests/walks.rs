@@ -7,7 +7,7 @@ mod world;
 use proptest::{
     collection::vec,
     prelude::{Just, ProptestConfig, Strategy as Generator, any, prop_oneof, proptest},
-    test_runner::RngAlgorithm,
+    test_runner::{RngAlgorithm, RngSeed},
 };
 
 use self::world::World;
@@ -180,8 +180,18 @@ fn any_settings() -> impl Generator<Value = Settings> {
 }
 
 fn cases(cases: u32) -> ProptestConfig {
+    let rng_seed = match ProptestConfig::default().rng_seed {
+        RngSeed::Fixed(seed) => seed,
+        RngSeed::Random => fastrand::u64(..),
+    };
+    // Shown if it fails.
+    #[expect(clippy::print_stdout, reason = "a test says how it is run again")]
+    {
+        println!("PROPTEST_RNG_SEED={rng_seed}");
+    }
     ProptestConfig {
         cases,
+        rng_seed: RngSeed::Fixed(rng_seed),
         failure_persistence: None,
         // The default one takes longer in a debug build than all the walking does.
         rng_algorithm: RngAlgorithm::XorShift,
