@@ -399,7 +399,12 @@ fn a_backlog_of_short_work_that_takes_longer_than_the_limit_is_no_failure() {
         let spec = watched("child", &place).mailbox_capacity(0);
         let addr = spec.addr();
         let (root, _seen) = root(patient(), [spec]);
-        let all: Vec<_> = (0..20).map(|_| addr.send(tell(|_, _| work(LIMIT / 8)))).collect();
+        let busy = |_: &mut Puppet, ctx: &mut Context<Puppet>| {
+            work(LIMIT / 8);
+            // Has Actix poll the whole context again, in the same turn.
+            ctx.run_later(LIMIT, |_, _| {});
+        };
+        let all: Vec<_> = (0..20).map(|_| addr.send(tell(busy))).collect();
         assert!(join_all(all).await.iter().all(|by| *by == Ok(1)));
         assert_eq!(status(&root).await.restarts, 0);
         assert!(root.send(Stop).await.unwrap().is_clean());
