@@ -41,7 +41,7 @@ pub enum Failure {
         /// The child's failure.
         last: Box<Failure>,
         /// Whether the supervisor was never ready before: at no time was every [essential](crate::ChildSpec::essential) child of it
-        /// ready, or every child where none is marked.
+        /// ready, or every child where none is marked; of an essential pool, any member.
         at_start: bool,
     },
 }

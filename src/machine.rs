@@ -39,8 +39,8 @@ use self::{
 };
 use crate::policy::{Decision, ExitClass, RestartPolicy};
 
-/// How many timers one [`Input::Tick`] serves, or children it asks to stop, at most: so that a storm comes in slices.
-const SLICE: usize = 16;
+/// How many timers one [`Input::Tick`] serves, at most: so that a storm comes in slices.
+const SLICE: usize = 128;
 
 /// For a time that the clock cannot express: so far away that nobody will see it.
 const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);

@@ -59,7 +59,8 @@ impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Pump<A> {
         if !mem::replace(announced, true) {
             incarnation.link.ready();
         }
-        if incarnation.turn.is_over() {
+        if incarnation.turn.is_over() || incarnation.is_to_make_way() {
+            incarnation.turn.end();
             ctx.wait(EndOfTurn::default());
             match incarnation.elsewhere {
                 true => yield_now(task),
@@ -203,15 +204,23 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
                 task.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if looks_at_the_clock(self.turn.handled())
-                && self.last_turn().is_some_and(|turn| turn.elapsed() >= TURN)
-            {
+            if looks_at_the_clock(self.turn.handled()) && self.has_taken_long() {
                 self.turn.end();
                 yield_now(task);
                 return Poll::Pending;
             }
         }
         Poll::Pending
+    }
+
+    /// Whether others come first on its thread, another one than its supervisor's, in the middle of a turn: its context is polled again
+    /// since something was spawned there, and who knows what that does.
+    fn is_to_make_way(&self) -> bool {
+        self.elsewhere && self.turn.handled() > 0 && (self.is_wanted() || self.has_taken_long())
+    }
+
+    fn has_taken_long(&self) -> bool {
+        self.last_turn().is_some_and(|turn| turn.elapsed() >= TURN)
     }
 
     /// Whether nothing keeps it from the next message: no stop that waits for its end, no limit to what it has in hand. Of one on

@@ -9,16 +9,18 @@ use std::{
     num::NonZeroU64,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicU32, Ordering},
     },
     task::{self, Waker},
 };
 
 /// How many have their turn in one round.
 const AT_A_TIME: u32 = 256;
-/// How many in a round after one in which some have ended: what follows from an end takes longer than a turn, and less time as long as
+/// How many in a round after one in which many have ended: what follows from an end takes longer than a turn, and less time as long as
 /// what it is about is in the cache.
-const WHILE_SOME_END: u32 = 16;
+const WHILE_MANY_END: u32 = 16;
+/// That is so many.
+const MANY: u32 = WHILE_MANY_END / 2;
 
 /// What a supervisor's children on its own thread go through before each of their turns.
 ///
@@ -27,8 +29,8 @@ const WHILE_SOME_END: u32 = 16;
 pub(crate) struct Turnstile {
     /// How many may still pass in this round; none while there is a line.
     free: AtomicU32,
-    /// Some have ended in this round.
-    some_end: AtomicBool,
+    /// How many have ended in this round.
+    ended: AtomicU32,
     line: Mutex<Line>,
 }
 
@@ -47,7 +49,7 @@ pub(super) type Place = Option<NonZeroU64>;
 impl Default for Turnstile {
     fn default() -> Self {
         let line = Line { waiting: VecDeque::new(), first: NonZeroU64::MIN, keeper: None };
-        Self { free: AtomicU32::new(0), some_end: AtomicBool::new(false), line: Mutex::new(line) }
+        Self { free: AtomicU32::new(0), ended: AtomicU32::new(0), line: Mutex::new(line) }
     }
 }
 
@@ -76,14 +78,14 @@ impl Turnstile {
 
     /// One has ended, in its turn or without one.
     pub(super) fn one_ends(&self) {
-        self.some_end.store(true, Ordering::Relaxed);
+        self.ended.store(self.ended.load(Ordering::Relaxed).saturating_add(1), Ordering::Relaxed);
     }
 
     /// Others have had their turn since the last round. Returns whether there has to be another one after this.
     pub(crate) fn begin_round(&self, keeper: &Waker) -> bool {
-        let some_end = self.some_end.load(Ordering::Relaxed);
-        self.some_end.store(false, Ordering::Relaxed);
-        let most = if some_end { WHILE_SOME_END } else { AT_A_TIME };
+        let many_end = self.ended.load(Ordering::Relaxed) >= MANY;
+        self.ended.store(0, Ordering::Relaxed);
+        let most = if many_end { WHILE_MANY_END } else { AT_A_TIME };
         if self.free.load(Ordering::Relaxed) > 0 {
             self.free.store(most, Ordering::Relaxed);
             return false;
@@ -222,16 +224,17 @@ mod tests {
     }
 
     #[test]
-    fn fewer_pass_in_the_round_after_one_in_which_some_have_ended() {
+    fn fewer_pass_in_the_round_after_one_in_which_many_have_ended() {
         let (turnstile, _bell, keeper) = kept();
         let mut crowd: Vec<_> = Someone::crowd().take(4 * AT_A_TIME as usize).collect();
         let passes = |one: &mut Someone| one.passes(&turnstile);
-        turnstile.one_ends();
+        let end = |ends: u32| (0..ends).for_each(|_| turnstile.one_ends());
+        end(MANY);
         assert!(!turnstile.begin_round(&keeper), "nobody waits");
         let passed = crowd.iter_mut().map(passes).filter(|&passes| passes);
-        assert_eq!(passed.count(), WHILE_SOME_END as usize);
-        turnstile.one_ends();
-        for most in [WHILE_SOME_END, AT_A_TIME] {
+        assert_eq!(passed.count(), WHILE_MANY_END as usize);
+        for (ends, most) in [(MANY, WHILE_MANY_END), (MANY - 1, AT_A_TIME), (0, AT_A_TIME)] {
+            end(ends);
             assert!(turnstile.begin_round(&keeper));
             let called = crowd.iter().filter(|one| one.bell.rings() == 1);
             assert_eq!(called.count(), most as usize);

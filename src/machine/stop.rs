@@ -3,10 +3,14 @@
 use tokio::time::Instant;
 
 use super::{
-    Action, Machine, Phase, SLICE, Settled, StopCause, Wait, after,
+    Action, Machine, Phase, Settled, StopCause, Wait, after,
     child::{State, Then},
 };
 use crate::policy::{Shutdown, ShutdownOrder};
+
+/// How many children one [`Input::Tick`](super::Input::Tick) asks to stop, at most. What follows from their ends comes before more are asked, and
+/// finds in the cache what it is about.
+pub(super) const ASKED: usize = 16;
 
 impl Machine {
     /// Once the stop is over: the children that were left behind, their threads still running.
@@ -138,7 +142,7 @@ impl Machine {
         now: Instant,
         out: &mut Vec<Action>,
     ) {
-        for _ in 0..SLICE {
+        for _ in 0..ASKED {
             let Some((id, _)) = self.children.first_from(from) else {
                 self.phase = Phase::Stopping { cause, cursor: u64::MAX };
                 return;

@@ -54,6 +54,10 @@ impl Shell {
             let path = vec![name(), entry.child.name.to_string()];
             Some(Trouble { path, why: why(entry, listed)? })
         }));
+        if is_deserted && wrong.is_empty() {
+            // The last of them was removed, and has yet to end.
+            wrong.push(own(Why::Stopping));
+        }
         wrong
     }
 

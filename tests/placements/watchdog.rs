@@ -1,6 +1,7 @@
 //! A watchdog finds stuck threads, and the child goes on without them.
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -15,8 +16,11 @@ use actix_supervisor::{
     AddAndWait, AddError, CancellationToken, ChildSpec, ChildState, EndReason, EventKind, Failure,
     OnLimit, Placement, RestartPolicy, Stop, Supervisor,
 };
-use futures::future::join_all;
-use tokio::sync::mpsc::unbounded_channel;
+use futures::future::{Either, join_all, select};
+use tokio::{
+    sync::{Notify, mpsc::unbounded_channel},
+    task::yield_now,
+};
 
 use crate::{
     place::{
@@ -408,6 +412,46 @@ fn a_backlog_of_short_work_that_takes_longer_than_the_limit_is_no_failure() {
         assert!(join_all(all).await.iter().all(|by| *by == Ok(1)));
         assert_eq!(status(&root).await.restarts, 0);
         assert!(root.send(Stop).await.unwrap().is_clean());
+    });
+}
+
+/// So many pieces of short work, each of which has its actor notify itself of the next.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Pieces {
+    left: u32,
+    done: Arc<Notify>,
+}
+
+impl Handler<Pieces> for Puppet {
+    type Result = ();
+
+    fn handle(&mut self, Pieces { left, done }: Pieces, ctx: &mut Self::Context) {
+        work(LIMIT / 8);
+        if left == 0 {
+            return done.notify_one();
+        }
+        ctx.notify(Pieces { left: left - 1, done });
+    }
+}
+
+#[test]
+fn work_of_which_an_actor_notifies_itself_piece_by_piece_is_no_failure() {
+    each_elsewhere(async |place| {
+        let spec = watched("child", &place);
+        let addr = spec.addr();
+        let (root, _seen) = root(patient(), [spec]);
+        let done = Arc::new(Notify::new());
+        addr.do_send(Pieces { left: 14, done: Arc::clone(&done) });
+        let is_restarted = async {
+            while status(&root).await.restarts == 0 {
+                yield_now().await;
+            }
+        };
+        match select(pin!(done.notified()), pin!(is_restarted)).await {
+            Either::Left(_) => assert!(root.send(Stop).await.unwrap().is_clean()),
+            Either::Right(_) => panic!("it was taken for stuck"),
+        }
     });
 }
 

@@ -1,15 +1,18 @@
 //! Whether a tree is ready, and what is wrong if not.
 
-use actix::prelude::*;
+use actix::{fut::wrap_future, prelude::*};
 use actix_supervisor::{
     Add, AddAndWait, Backoff, ChildSpec, Failure, Health, HealthReport, OnLimit, Placement, Remove,
-    Restart, Resume, Shutdown, ShutdownOrder, Spec, StartFailure, Stop, Supervisor, Terminate,
-    Tree, Why,
+    Restart, Resume, Shutdown, ShutdownOrder, Spec, StartFailure, Stop, SupervisedContext,
+    Supervisor, Terminate, Tree, Why,
 };
 
-use crate::support::{
-    Do, Journal, Probe, Probes, boom, exact, fragile, info, list, paused, secs, settle, sleep,
-    start, token,
+use crate::{
+    puppet::{Puppet, tell},
+    support::{
+        Do, Journal, Probe, Probes, boom, exact, fragile, info, list, paused, secs, settle, sleep,
+        start, token,
+    },
 };
 
 async fn health(of: &Addr<Supervisor>) -> HealthReport {
@@ -217,6 +220,30 @@ fn a_pool_of_which_nobody_starts_is_not_ready_if_it_is_essential() {
         root.send(Remove(essential.token())).await.unwrap().unwrap();
         settle().await;
         assert_eq!(told(&root).await, "ready");
+    });
+}
+
+#[test]
+fn a_pool_whose_last_member_was_removed_is_stopping() {
+    paused(async {
+        let pool = ChildSpec::pool("pool", 1, |_ctx| Puppet::new(1)).essential(true);
+        let addr = pool.addr();
+        let root = supervisor("root", exact()).child(pool).start();
+        settle().await;
+        let works = tell(|_, ctx| {
+            let in_hand = ctx.in_hand();
+            ctx.spawn(wrap_future(async move {
+                sleep(secs(2)).await;
+                drop(in_hand);
+            }));
+        });
+        addr.send(works).await.unwrap();
+        let below = list(&root).await[0].addr::<Supervisor>().expect("it is one");
+        let member = list(&below).await[0].token;
+        below.send(Remove(member)).await.unwrap().unwrap();
+        assert_eq!(told(&root).await, "not ready: root/pool is stopping");
+        sleep(secs(3)).await;
+        assert_eq!(told(&root).await, "ready", "there is none");
     });
 }
 

@@ -209,8 +209,8 @@ fn others_have_their_turn_while_a_large_tree_is_told() {
 
 /// That many of a supervisor's children have their turn before others have theirs.
 const AT_A_TIME: usize = 256;
-/// And this many while some of them end.
-const WHILE_SOME_END: usize = 16;
+/// And this many while many of them end.
+const WHILE_MANY_END: usize = 16;
 
 /// A supervisor of so many children, and who of them has started for the first time.
 fn crowd(children: usize) -> (Supervisor, Vec<Addr<Puppet>>, mpsc::Receiver<usize>) {
@@ -248,7 +248,7 @@ fn others_have_their_turn_while_many_children_fail_at_once() {
                 boom();
             }));
         }
-        for most in [AT_A_TIME, WHILE_SOME_END, WHILE_SOME_END] {
+        for most in [AT_A_TIME, WHILE_MANY_END, WHILE_MANY_END] {
             small.send(Status).await.unwrap();
             assert!(notes.try_iter().count() <= 2 * most);
             plain.send(tell(|_, _| {})).await.unwrap();

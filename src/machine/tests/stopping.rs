@@ -217,7 +217,7 @@ fn a_second_stop_and_what_else_comes_too_late_change_nothing_at_all() {
 #[test]
 fn many_are_asked_at_once_in_slices_that_follow_each_other_without_waiting_for_any() {
     let mut sim = Sim::with(Settings { shutdown_order: ShutdownOrder::Concurrent, ..settings() });
-    let (slice, many) = (SLICE as u64, 2 * SLICE as u64 + 1);
+    let (slice, many) = (stop::ASKED as u64, 2 * stop::ASKED as u64 + 1);
     sim.add_running((0..many).map(|_| permanent()));
     let asked_of = |children: std::ops::Range<u64>| children.map(|child| asked(child, 1));
     let first = [stop_begun(StopCause::Asked)].into_iter().chain(asked_of(0..slice));
