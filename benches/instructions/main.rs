@@ -25,7 +25,7 @@ use self::{watch::Watch, work::Work};
 const BOUNDS: [(Work, Work, f64); 8] = [
     (Work::Message, Work::PlainMessage, 1.12),
     (Work::Request, Work::PlainRequest, 1.31),
-    (Work::MessageElsewhere, Work::PlainMessage, 1.26),
+    (Work::MessageElsewhere, Work::PlainMessage, 1.31),
     (Work::RestartAfterStop, Work::TaskAfterStop, 4.21),
     (Work::RestartAfterPanic, Work::TaskAfterPanic, 1.96),
     (Work::Child, Work::PlainActor, 5.80),
@@ -85,7 +85,7 @@ fn compare_hot(bounds: &[(Work, Work, f64)]) -> Result<bool, Failure> {
 /// What is to cost nothing for a message.
 fn compare_watched() -> Result<bool, Failure> {
     let mut all_pass = true;
-    for work in [Work::Batched, Work::BatchedElsewhere, Work::Request] {
+    for work in [Work::Message, Work::MessageElsewhere, Work::Request] {
         let unwatched = per_round(work, Watch::Nobody)?;
         for &watch in &Watch::ALL[1..] {
             let name = format!("{}, {}", work.name(), watch.name());

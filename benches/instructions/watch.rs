@@ -52,7 +52,7 @@ impl Watch {
             // A span is entered at each wake-up, here for each message. A tenth above what was measured.
             Work::Request if self.name() == "tracing" => 1.19,
             // The clock decides there how often others have their turn.
-            Work::BatchedElsewhere => 1.05,
+            Work::MessageElsewhere => 1.05,
             _ => 1.01,
         }
     }
