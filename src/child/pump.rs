@@ -79,15 +79,18 @@ impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Pump<A> {
         };
         // As Actix does it: nobody else takes from this mailbox, and nobody asks for anything meanwhile, since whoever could is on
         // this thread. Most messages go this way, and most panics: a function of its own would be one more to unwind.
+        let mut left = incarnation.turn.left();
         while !ctx.waiting() {
-            if !incarnation.turn.goes_on() {
+            if left == 0 {
                 task.waker().wake_by_ref();
-                return Poll::Pending;
+                break;
             }
+            left -= 1;
             let next = Pin::new(&mut *receiver).poll_next(task);
-            let Poll::Ready(Some(mut envelope)) = next else { return Poll::Pending };
+            let Poll::Ready(Some(mut envelope)) = next else { break };
             envelope.handle(actor, ctx);
         }
+        incarnation.turn.set_left(left);
         Poll::Pending
     }
 }
@@ -102,26 +105,34 @@ impl Turn {
     }
 
     pub(super) fn begin(&self) {
-        self.0.store(BUDGET, Ordering::Relaxed);
+        self.set_left(BUDGET);
     }
 
-    fn is_over(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == 0
+    fn left(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set_left(&self, left: u32) {
+        self.0.store(left, Ordering::Relaxed);
     }
 
     /// Whether there may be one more. It counts as handled.
     fn goes_on(&self) -> bool {
-        let left = self.0.load(Ordering::Relaxed);
-        self.0.store(left.saturating_sub(1), Ordering::Relaxed);
+        let left = self.left();
+        self.set_left(left.saturating_sub(1));
         left > 0
     }
 
+    fn is_over(&self) -> bool {
+        self.left() == 0
+    }
+
     fn handled(&self) -> u32 {
-        BUDGET - self.0.load(Ordering::Relaxed)
+        BUDGET - self.left()
     }
 
     fn end(&self) {
-        self.0.store(0, Ordering::Relaxed);
+        self.set_left(0);
     }
 }
 
