@@ -50,9 +50,10 @@ impl ActorFuture<Supervisor> for Inbox {
 }
 
 impl Shell {
-    /// Serves notices that are there, up to a slice: what has happened before a request is known when it is answered.
+    /// Serves the notices that are there, up to a slice: what has happened before a request is known when it is answered. What
+    /// follows from that comes after it.
     pub(super) fn catch_up(&mut self, ctx: &mut Context<Supervisor>) {
-        for _ in 0..SLICE {
+        for _ in 0..self.inbox.len().min(SLICE) {
             let Ok(notice) = self.inbox.try_recv() else { return };
             if matches!(notice, Notice::Joined) {
                 // Requests that wait behind this one are answered before it ends.

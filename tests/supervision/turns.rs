@@ -315,3 +315,26 @@ fn a_stop_reaches_those_who_wait_for_their_turn() {
         assert!(children.iter().all(|child| !child.connected()));
     });
 }
+
+#[test]
+fn a_request_is_served_after_what_has_happened_before_it_and_before_what_follows_from_that() {
+    paused(async {
+        let mut life = 0;
+        let spec = ChildSpec::actor("child", move |_ctx| {
+            life += 1;
+            match life {
+                2..100 => boom(),
+                _ => Puppet::new(life),
+            }
+        });
+        let addr = spec.addr();
+        let settings = exact().failure_threshold(f64::MAX);
+        let root = Supervisor::with_spec("root", settings).unwrap().child(spec).start();
+        settle().await;
+        addr.do_send(tell(|_, _| boom()));
+        let status = root.send(Status).await.unwrap();
+        assert_eq!((status.failures, status.restarts), (1.0, 1));
+        assert_eq!(addr.send(tell(|_, _| {})).await, Ok(100));
+        assert_eq!(root.send(Status).await.unwrap().restarts, 99);
+    });
+}
