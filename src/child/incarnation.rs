@@ -163,9 +163,10 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         }
     }
 
-    /// Its supervisor's, if that is on the same thread.
+    /// Its supervisor's, if that is on the same thread. A supervisor has others to serve, and no turns that anybody counts.
     pub(super) fn desk_beside(&self) -> Option<&Arc<Desk>> {
-        self.link.parent.as_ref().filter(|_| !self.elsewhere).map(|parent| &parent.desk)
+        let is_beside = !self.elsewhere && self.kept.nested().is_none();
+        self.link.parent.as_ref().filter(|_| is_beside).map(|parent| &parent.desk)
     }
 
     /// Runs its code, and lets others know that its thread is there.

@@ -106,9 +106,7 @@ impl<A: Actor<Context = Context<A>>> Runner<A> {
         scope: Option<Arc<dyn Scope>>,
         run: ActorRun<A>,
     ) -> Self {
-        // A supervisor has others to serve.
-        let is_worker = incarnation.kept.nested().is_none();
-        let desk = incarnation.desk_beside().filter(|_| is_worker).cloned();
+        let desk = incarnation.desk_beside().cloned();
         Self { incarnation, scope, future: Some(run), registered: false, desk, place: None }
     }
 

@@ -13,7 +13,6 @@ use actix_supervisor::{
     Add, Backoff, ChildSpec, EventKind, Placement, RemoveAndWait, Status, Stop, Supervisor, Tree,
 };
 use futures::future::{Either, select};
-
 use tokio::task::yield_now;
 
 use crate::{

@@ -286,9 +286,9 @@ fn a_storm_of_restarts_comes_in_slices_and_in_order() {
         assert!(actions.len() <= SLICE + 1);
         started.extend(actions);
         ticks += 1;
-        assert!(ticks <= 300);
+        assert!(ticks <= 3);
     }
-    assert_eq!(ticks, 300_usize.div_ceil(SLICE));
+    assert_eq!(ticks, 3);
     let others = (1..300).map(|child| start(child, 2));
     let all: Vec<_> = [Action::PauseLeft, start(0, 7)].into_iter().chain(others).collect();
     assert_eq!(started, all);

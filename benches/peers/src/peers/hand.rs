@@ -99,14 +99,18 @@ async fn live<A: Actor<Context = Context<A>>>(actor: A, mailbox: Mailbox<A>) {
 
 /// An actor, and a task that makes it again.
 fn keep<A: Actor<Context = Context<A>>>(make: impl Fn() -> A + 'static) -> Addr<A> {
-    let (sender, receiver) = channel(16);
+    let (addr, mailbox) = mailbox();
     spawn_local(async move {
-        let mailbox = Rc::new(RefCell::new(receiver));
         loop {
             let _ended = spawn_local(live(make(), Rc::clone(&mailbox))).await;
         }
     });
-    Addr::new(sender)
+    addr
+}
+
+fn mailbox<A: Actor<Context = Context<A>>>() -> (Addr<A>, Mailbox<A>) {
+    let (sender, receiver) = channel(16);
+    (Addr::new(sender), Rc::new(RefCell::new(receiver)))
 }
 
 async fn restarts(n: usize, fate: Fate) -> Outcome {
@@ -145,9 +149,8 @@ struct Told {
 impl Told {
     async fn start(n: usize) -> Vec<Self> {
         let all = iter::repeat_with(|| {
-            let (sender, receiver) = channel(16);
-            let mailbox = Rc::new(RefCell::new(receiver));
-            Self { addr: Addr::new(sender), end: spawn_local(live(Worker::default(), mailbox)) }
+            let (addr, mailbox) = mailbox();
+            Self { addr, end: spawn_local(live(Worker::default(), mailbox)) }
         });
         let all: Vec<_> = all.take(n).collect();
         Gate::expect(n);
