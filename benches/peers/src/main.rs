@@ -24,7 +24,7 @@ const USAGE: &str = "\
 usage: peers [--workload W1]… [--peer NAME]… [--runs N] [--limit SECONDS] [--quick] [--report FILE]
 
   --workload  only this one, or only this part of one (W1 to W10, W1/stop, …)
-  --peer      only this one: actix-supervisor, limit, hand, plain, actix, ractor, kameo, task-supervisor, acton, otp
+  --peer      only this one: actix-supervisor, limit, hand, keeper, plain, actix, ractor, kameo, task-supervisor, acton, otp
   --runs      so many of each; 5 unless it is set
   --limit     so long a process may take; 60 seconds unless it is set
   --quick     one run of small sizes: shows that all works, and measures nothing

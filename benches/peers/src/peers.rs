@@ -4,6 +4,7 @@ mod actix_own;
 mod acton;
 mod hand;
 mod kameo;
+mod keeper;
 mod limit;
 mod otp;
 mod ours;
@@ -18,6 +19,7 @@ pub(crate) enum Peer {
     Ours,
     Limit,
     Hand,
+    Keeper,
     Plain,
     ActixOwn,
     Ractor,
@@ -27,10 +29,11 @@ pub(crate) enum Peer {
     Otp,
 }
 
-pub(crate) const PEERS: [Peer; 10] = [
+pub(crate) const PEERS: [Peer; 11] = [
     Peer::Ours,
     Peer::Limit,
     Peer::Hand,
+    Peer::Keeper,
     Peer::Plain,
     Peer::ActixOwn,
     Peer::Ractor,
@@ -47,6 +50,7 @@ impl Peer {
             Self::Ours => "actix-supervisor",
             Self::Limit => "limit",
             Self::Hand => "hand",
+            Self::Keeper => "keeper",
             Self::Plain => "plain",
             Self::ActixOwn => "actix",
             Self::Ractor => "ractor",
@@ -63,6 +67,7 @@ impl Peer {
             Self::Ours => "actix-supervisor",
             Self::Limit => "bare tasks (the limit)",
             Self::Hand => "Actix actors kept by hand",
+            Self::Keeper => "Actix actors kept by an actor",
             Self::Plain => "plain Actix actors",
             Self::ActixOwn => "`actix::Supervisor`",
             Self::Ractor => "ractor-supervisor",
@@ -92,6 +97,7 @@ impl Peer {
             Self::Ours => ours::run(job, n),
             Self::Limit => limit::run(job, n),
             Self::Hand => hand::run(job, n),
+            Self::Keeper => keeper::run(job, n),
             Self::Plain => plain::run(job, n),
             Self::ActixOwn => actix_own::run(job, n),
             Self::Ractor => ractor::run(job, n),

@@ -53,13 +53,13 @@ pub(crate) fn run(job: Job, n: usize) -> Outcome {
 }
 
 /// A mailbox that outlives the actors that read it.
-type Mailbox<A> = Rc<RefCell<AddressReceiver<A>>>;
+pub(super) type Mailbox<A> = Rc<RefCell<AddressReceiver<A>>>;
 
 /// So many messages are handled before others have their turn.
 const TURN: usize = 128;
 
 /// So many are told to end in one go: what follows finds in the cache what it is about.
-const SLICE: usize = 16;
+pub(super) const SLICE: usize = 16;
 
 struct Pump<A: Actor<Context = Context<A>>>(Mailbox<A>);
 
@@ -87,7 +87,7 @@ impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Pump<A> {
     }
 }
 
-async fn live<A: Actor<Context = Context<A>>>(actor: A, mailbox: Mailbox<A>) {
+pub(super) async fn live<A: Actor<Context = Context<A>>>(actor: A, mailbox: Mailbox<A>) {
     let mut ctx = Context::new();
     *ctx.parts() = ContextParts::new(mailbox.borrow().sender_producer());
     ctx.spawn(Pump(mailbox));
