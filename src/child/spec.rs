@@ -51,7 +51,11 @@ use crate::{
 /// # let _ = (counter, root);
 /// ```
 #[must_use = "a spec does nothing until a supervisor takes it"]
-pub struct ChildSpec<A: Actor<Context = Context<A>>> {
+// Boxed: it is large, and is moved a dozen times on its way into a supervisor.
+pub struct ChildSpec<A: Actor<Context = Context<A>>>(pub(super) Box<Description<A>>);
+
+/// What a spec says of its child.
+pub(super) struct Description<A: Actor<Context = Context<A>>> {
     pub(super) name: String,
     pub(super) kind: ChildKind,
     pub(super) addr: Addr<A>,
@@ -155,7 +159,9 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         members: usize,
         factory: impl FnMut(&mut Context<A>) -> A + Send + 'static,
     ) -> Self {
-        Self { members: Some(members), ..Self::actor(name, factory) }
+        let mut spec = Self::actor(name, factory);
+        spec.0.members = Some(members);
+        spec
     }
 
     fn with_factory(name: String, kind: ChildKind, factory: Factory<A>) -> Self {
@@ -173,8 +179,9 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         factory: Factory<A>,
     ) -> Self {
         let mailbox = Untaken::new(receiver, alias);
-        let spec = Self::with_mailbox(name, ChildKind::Supervisor, addr, mailbox, factory);
-        Self { nested: Some(supervisor), ..spec }
+        let mut spec = Self::with_mailbox(name, ChildKind::Supervisor, addr, mailbox, factory);
+        spec.0.nested = Some(supervisor);
+        spec
     }
 
     fn with_mailbox(
@@ -184,7 +191,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         mailbox: Untaken<A>,
         factory: Factory<A>,
     ) -> Self {
-        Self {
+        Self(Box::new(Description {
             name,
             kind,
             addr,
@@ -207,17 +214,17 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             in_flight: None,
             members: None,
             decide: None,
-        }
+        }))
     }
 
     /// The child's address: good from here on, before the start and across restarts, until the child has ended.
     pub fn addr(&self) -> Addr<A> {
-        self.addr.clone()
+        self.0.addr.clone()
     }
 
     /// When it is restarted; [`RestartPolicy::Permanent`] unless set.
     pub fn restart(mut self, policy: RestartPolicy) -> Self {
-        self.policy = policy;
+        self.0.policy = policy;
         self
     }
 
@@ -226,7 +233,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// Unless set, it is given its supervisor's [`shutdown_timeout`](crate::Spec::shutdown_timeout), and a nested
     /// supervisor as long as it needs: the limits of those below it hold.
     pub fn shutdown(mut self, how: Shutdown) -> Self {
-        self.shutdown = Some(how);
+        self.0.shutdown = Some(how);
         self
     }
 
@@ -236,7 +243,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// What those messages have started and not finished when the last of them was handled ends with the
     /// actor, but for futures that it waits for: [`AtomicResponse`](actix::AtomicResponse), `ctx.wait`.
     pub fn drain(mut self, yes: bool) -> Self {
-        self.drain = yes;
+        self.0.drain = yes;
         self
     }
 
@@ -248,7 +255,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// service when it has been polled once, a blocking one when its thread has called it; a nested
     /// supervisor when its declared children have been started, and in a [group](crate::Strategy) when they are ready.
     pub fn start_timeout(mut self, limit: Duration) -> Self {
-        self.start_timeout = Some(limit);
+        self.0.start_timeout = Some(limit);
         self
     }
 
@@ -256,7 +263,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     ///
     /// The supervisor's pause holds as well: the child restarts when both are over.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
-        self.backoff = Some(backoff);
+        self.0.backoff = Some(backoff);
         self
     }
 
@@ -266,7 +273,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// a backoff that is 10 s. What has failed for good ends with [`OnLimit::Backoff`](crate::OnLimit), and makes
     /// its supervisor fail with [`OnLimit::Escalate`](crate::OnLimit).
     pub fn give_up_after(mut self, consecutive: u32) -> Self {
-        self.give_up_after = Some(consecutive);
+        self.0.give_up_after = Some(consecutive);
         self
     }
 
@@ -290,7 +297,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// # let _ = spec;
     /// ```
     pub fn decide(mut self, by: impl Fn(&Failure) -> Decision + Send + Sync + 'static) -> Self {
-        self.decide = Some(Guarded::new(Box::new(by)));
+        self.0.decide = Some(Guarded::new(Box::new(by)));
         self
     }
 
@@ -298,7 +305,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     ///
     /// Only for children that end: transient and temporary ones of a supervisor that is set to stop by itself.
     pub fn significant(mut self, yes: bool) -> Self {
-        self.significant = yes;
+        self.0.significant = yes;
         self
     }
 
@@ -311,13 +318,13 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     ///
     /// Mark what a request cannot be answered without, and nothing else: what is not ready gets no requests.
     pub fn essential(mut self, yes: bool) -> Self {
-        self.essential = yes;
+        self.0.essential = yes;
         self
     }
 
     /// On which thread it runs; [`Placement::Inline`] unless set. Not for a blocking service, which has one anyway.
     pub fn placement(mut self, place: Placement) -> Self {
-        self.placement = place;
+        self.0.placement = place;
         self
     }
 
@@ -339,7 +346,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// Choose a limit that is longer than anything that a handler may rightly do in one go. It is measured on tokio's clock:
     /// with that paused in a test, real threads have no time at all to answer.
     pub fn watchdog(mut self, limit: Duration) -> Self {
-        self.watchdog = Some(limit);
+        self.0.watchdog = Some(limit);
         self
     }
 
@@ -350,14 +357,14 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// a pool another one does. On a stop request it finishes what it has in hand first, within its
     /// [limit](Self::shutdown).
     pub fn in_flight(mut self, messages: u32) -> Self {
-        self.in_flight = Some(messages);
+        self.0.in_flight = Some(messages);
         self
     }
 
     /// What becomes of messages while it is [down](WhileDown); [`WhileDown::Queue`] unless set. Before its first start
     /// they are always kept.
     pub fn while_down(mut self, senders: WhileDown) -> Self {
-        self.while_down = senders;
+        self.0.while_down = senders;
         self
     }
 
@@ -367,9 +374,9 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// [`Addr::do_send`] goes beyond it.
     pub fn mailbox_capacity(mut self, messages: usize) -> Self {
         if messages < CAPACITY_LIMIT {
-            self.mailbox.set_capacity(messages);
+            self.0.mailbox.set_capacity(messages);
         }
-        self.capacity = Some(messages);
+        self.0.capacity = Some(messages);
         self
     }
 }
@@ -435,29 +442,30 @@ impl ChildSpec<ServiceActor> {
             let calls = of_child.get_or_init(Calls::default).clone();
             Ok(ServiceActor::blocking(thread, serve, calls))
         });
-        let spec = Self::with_factory(name, ChildKind::Blocking, factory);
-        Self { calls: Some(calls), ..spec }
+        let mut spec = Self::with_factory(name, ChildKind::Blocking, factory);
+        spec.0.calls = Some(calls);
+        spec
     }
 }
 
 impl<A: Actor<Context = Context<A>>> fmt::Debug for ChildSpec<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChildSpec")
-            .field("name", &self.name)
-            .field("kind", &self.kind)
-            .field("restart", &self.policy)
-            .field("shutdown", &self.shutdown)
-            .field("start_timeout", &self.start_timeout)
-            .field("drain", &self.drain)
-            .field("while_down", &self.while_down)
-            .field("mailbox_capacity", &self.capacity)
-            .field("backoff", &self.backoff)
-            .field("give_up_after", &self.give_up_after)
-            .field("significant", &self.significant)
-            .field("placement", &self.placement)
-            .field("watchdog", &self.watchdog)
-            .field("in_flight", &self.in_flight)
-            .field("members", &self.members)
+            .field("name", &self.0.name)
+            .field("kind", &self.0.kind)
+            .field("restart", &self.0.policy)
+            .field("shutdown", &self.0.shutdown)
+            .field("start_timeout", &self.0.start_timeout)
+            .field("drain", &self.0.drain)
+            .field("while_down", &self.0.while_down)
+            .field("mailbox_capacity", &self.0.capacity)
+            .field("backoff", &self.0.backoff)
+            .field("give_up_after", &self.0.give_up_after)
+            .field("significant", &self.0.significant)
+            .field("placement", &self.0.placement)
+            .field("watchdog", &self.0.watchdog)
+            .field("in_flight", &self.0.in_flight)
+            .field("members", &self.0.members)
             .finish_non_exhaustive()
     }
 }

@@ -14,6 +14,7 @@ use super::{
     link::{Calls, Nested},
     panics,
     pool::{Pool, Template},
+    spec::Description,
 };
 use crate::{
     error::{PlacementError, ReplaceError, SpecError},
@@ -99,6 +100,107 @@ impl TakenOn {
 }
 
 impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
+    /// What is dropped of a spec that is refused is the user's code.
+    pub(crate) fn refused<T, E>(self, error: impl Into<E>) -> Result<T, E> {
+        panics::discard(self);
+        Err(error.into())
+    }
+
+    /// Whether there is a thread where it is to run.
+    pub(crate) fn check_place(&self) -> Result<(), PlacementError> {
+        match &self.0.placement {
+            Placement::Arbiter(arbiter) if !arbiter.alive() => Err(PlacementError::ArbiterStopped),
+            Placement::Arbiter(_) | Placement::Inline | Placement::Dedicated | Placement::Pool => {
+                Ok(())
+            }
+        }
+    }
+
+    /// Checks it, and splits it into what the machine and what the shell of its supervisor need, and its address.
+    pub(crate) fn take_on(
+        self,
+        supervisor: &Spec,
+        alike: &mut Alike,
+    ) -> Result<(TakenOn, Addr<A>), SpecError> {
+        if let Err(error) = self.0.check(supervisor) {
+            return self.refused(error);
+        }
+        let spec = self.0;
+        let (name, terms) = (alike.name(&spec.name), alike.terms(spec.terms(supervisor)));
+        let manners = spec.manners();
+        let (addr, intake) = (spec.addr, spec.mailbox.take());
+        let factory = spec.factory.into_inner();
+        let nested = spec.nested.clone();
+        let kept = Arc::new(Kept::new(intake, addr.downgrade(), factory, manners, nested));
+        let calls = spec.calls.map(|calls| calls.get_or_init(Calls::default).clone());
+        let extras = Extras::new(spec.placement, spec.nested, spec.decide, calls);
+        Ok((TakenOn { name, terms, kept, extras }, addr))
+    }
+
+    pub(crate) fn is_pool(&self) -> bool {
+        self.0.members.is_some()
+    }
+
+    /// Checks it, and splits it into what the pool is and what its members are made of.
+    pub(crate) fn into_pool(self, supervisor: &Spec) -> Result<Pool<A>, SpecError> {
+        if let Err(error) = self.0.check(supervisor) {
+            return self.refused(error);
+        }
+        let spec = self.0;
+        let (policy, significant, manners) = (spec.policy, spec.significant, spec.manners());
+        let essential = spec.essential;
+        let template = Template {
+            name: spec.name.clone(),
+            // Who of them is significant is asked by nobody: the pool ends with its last member.
+            terms: Arc::new(Terms { essential: false, ..spec.terms(supervisor) }),
+            manners,
+            placement: spec.placement,
+            factory: Arc::new(Mutex::new(spec.factory)),
+            decide: spec.decide.map(Arc::new),
+            mailbox: Arc::new(SharedMailbox::new(spec.mailbox.take())),
+            addr: spec.addr.downgrade(),
+        };
+        let size = spec.members.unwrap_or(1);
+        let (name, addr) = (spec.name, spec.addr);
+        Ok(Pool { name, addr, size, policy, significant, essential, template })
+    }
+
+    /// Puts this in the place of the spec by which a child was taken on.
+    pub(crate) fn replace(self, old: &mut TakenOn, supervisor: &Spec) -> Result<(), ReplaceError> {
+        if let Err(error) = self.0.check(supervisor) {
+            return self.refused(error);
+        }
+        if let Err(error) = self.check_place() {
+            return self.refused(error);
+        }
+        if old.kept.is_of_pool() {
+            return self.refused(ReplaceError::OfPool { child: old.name.to_string() });
+        }
+        let kept = Arc::clone(&old.kept).into_any().downcast::<Kept<A>>();
+        let spec = &self.0;
+        let same_kind =
+            spec.kind == old.terms.kind && spec.nested.is_none() && spec.members.is_none();
+        let Some(kept) = kept.ok().filter(|_| same_kind) else {
+            let (child, given) = (old.name.to_string(), self.0.describe());
+            return self.refused(ReplaceError::WrongType { child, given });
+        };
+        let spec = self.0;
+        let manners = spec.manners();
+        old.terms = Arc::new(spec.terms(supervisor));
+        old.name = Arc::from(spec.name);
+        let calls = old.calls().cloned();
+        if let (Some(of_new), Some(calls)) = (spec.calls, &calls) {
+            // One call at a time, also where the last one was begun by the old spec.
+            let _ = of_new.set(calls.clone());
+        }
+        // A nested supervisor is not replaced.
+        old.extras = Extras::new(spec.placement, None, spec.decide, calls);
+        kept.replace(spec.factory.into_inner(), manners, spec.capacity);
+        Ok(())
+    }
+}
+
+impl<A: Actor<Context = Context<A>>> Description<A> {
     fn check(&self, supervisor: &Spec) -> Result<(), SpecError> {
         let of = || format!("child {:?}", self.name);
         check(!self.name.is_empty(), of, "name", &self.name, "not empty")?;
@@ -137,42 +239,6 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         check(!self.significant || watched, of, "significant", &true, allowed)
     }
 
-    /// What is dropped of a spec that is refused is the user's code.
-    pub(crate) fn refused<T, E>(self, error: impl Into<E>) -> Result<T, E> {
-        panics::discard(self);
-        Err(error.into())
-    }
-
-    /// Whether there is a thread where it is to run.
-    pub(crate) fn check_place(&self) -> Result<(), PlacementError> {
-        match &self.placement {
-            Placement::Arbiter(arbiter) if !arbiter.alive() => Err(PlacementError::ArbiterStopped),
-            Placement::Arbiter(_) | Placement::Inline | Placement::Dedicated | Placement::Pool => {
-                Ok(())
-            }
-        }
-    }
-
-    /// Checks it, and splits it into what the machine and what the shell of its supervisor need, and its address.
-    pub(crate) fn take_on(
-        self,
-        supervisor: &Spec,
-        alike: &mut Alike,
-    ) -> Result<(TakenOn, Addr<A>), SpecError> {
-        if let Err(error) = self.check(supervisor) {
-            return self.refused(error);
-        }
-        let (name, terms) = (alike.name(&self.name), alike.terms(self.terms(supervisor)));
-        let manners = self.manners();
-        let (addr, intake) = (self.addr, self.mailbox.take());
-        let factory = self.factory.into_inner();
-        let nested = self.nested.clone();
-        let kept = Arc::new(Kept::new(intake, addr.downgrade(), factory, manners, nested));
-        let calls = self.calls.map(|calls| calls.get_or_init(Calls::default).clone());
-        let extras = Extras::new(self.placement, self.nested, self.decide, calls);
-        Ok((TakenOn { name, terms, kept, extras }, addr))
-    }
-
     fn terms(&self, supervisor: &Spec) -> Terms {
         let default = match self.kind {
             ChildKind::Supervisor => Shutdown::Infinite,
@@ -200,33 +266,6 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         Manners { on_stop, while_down: self.while_down, in_flight }
     }
 
-    pub(crate) fn is_pool(&self) -> bool {
-        self.members.is_some()
-    }
-
-    /// Checks it, and splits it into what the pool is and what its members are made of.
-    pub(crate) fn into_pool(self, supervisor: &Spec) -> Result<Pool<A>, SpecError> {
-        if let Err(error) = self.check(supervisor) {
-            return self.refused(error);
-        }
-        let (policy, significant, manners) = (self.policy, self.significant, self.manners());
-        let essential = self.essential;
-        let template = Template {
-            name: self.name.clone(),
-            // Who of them is significant is asked by nobody: the pool ends with its last member.
-            terms: Arc::new(Terms { essential: false, ..self.terms(supervisor) }),
-            manners,
-            placement: self.placement,
-            factory: Arc::new(Mutex::new(self.factory)),
-            decide: self.decide.map(Arc::new),
-            mailbox: Arc::new(SharedMailbox::new(self.mailbox.take())),
-            addr: self.addr.downgrade(),
-        };
-        let size = self.members.unwrap_or(1);
-        let (name, addr) = (self.name, self.addr);
-        Ok(Pool { name, addr, size, policy, significant, essential, template })
-    }
-
     fn elsewhere(&self) -> Option<Elsewhere> {
         match self.placement {
             Placement::Inline => None,
@@ -236,41 +275,9 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         }
     }
 
-    /// Puts this in the place of the spec by which a child was taken on.
-    pub(crate) fn replace(self, old: &mut TakenOn, supervisor: &Spec) -> Result<(), ReplaceError> {
-        if let Err(error) = self.check(supervisor) {
-            return self.refused(error);
-        }
-        if let Err(error) = self.check_place() {
-            return self.refused(error);
-        }
-        if old.kept.is_of_pool() {
-            return self.refused(ReplaceError::OfPool { child: old.name.to_string() });
-        }
-        let kept = Arc::clone(&old.kept).into_any().downcast::<Kept<A>>();
-        let same_kind =
-            self.kind == old.terms.kind && self.nested.is_none() && self.members.is_none();
-        let Some(kept) = kept.ok().filter(|_| same_kind) else {
-            let (child, given) = (old.name.to_string(), self.describe());
-            return self.refused(ReplaceError::WrongType { child, given });
-        };
-        let manners = self.manners();
-        old.terms = Arc::new(self.terms(supervisor));
-        old.name = Arc::from(self.name);
-        let calls = old.calls().cloned();
-        if let (Some(of_new), Some(calls)) = (self.calls, &calls) {
-            // One call at a time, also where the last one was begun by the old spec.
-            let _ = of_new.set(calls.clone());
-        }
-        // A nested supervisor is not replaced.
-        old.extras = Extras::new(self.placement, None, self.decide, calls);
-        kept.replace(self.factory.into_inner(), manners, self.capacity);
-        Ok(())
-    }
-
     fn describe(&self) -> String {
         match self.kind {
-            ChildKind::Actor if self.is_pool() => "pool".to_owned(),
+            ChildKind::Actor if self.members.is_some() => "pool".to_owned(),
             ChildKind::Actor => format!("actor of type {}", type_name::<A>()),
             ChildKind::Service => "service".to_owned(),
             ChildKind::Blocking => "blocking service".to_owned(),
