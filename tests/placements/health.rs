@@ -3,12 +3,21 @@
 use actix::prelude::*;
 use actix_supervisor::{ChildSpec, Health, Placement, Stop, Supervisor};
 
+use tokio::task::yield_now;
+
 use crate::{
     place::{each_elsewhere, patient, puppet, root, stick},
     puppet::life,
     seen::real,
     support::{now, secs},
 };
+
+/// A child may answer before those above its supervisor have heard that this one is ready.
+async fn until_ready(root: &Addr<Supervisor>) {
+    while !root.send(Health).await.unwrap().ready {
+        yield_now().await;
+    }
+}
 
 #[test]
 fn a_stuck_thread_of_an_essential_child_does_not_answer_but_one_of_its_own_may_be_busy() {
@@ -40,7 +49,7 @@ fn who_does_not_answer_is_told_and_not_the_supervisor_above_it() {
         let below = Supervisor::with_spec("below", patient()).unwrap().child(stuck_one);
         let below = ChildSpec::supervisor(below).placement(place);
         let root = Supervisor::with_spec("root", patient()).unwrap().child(below).start();
-        addr.send(life()).await.unwrap();
+        until_ready(&root).await;
         let stuck = stick(&addr).await;
         let health = root.send(Health).await.unwrap();
         assert_eq!(health.to_string(), "not ready: root/below/stuck does not answer");
@@ -57,7 +66,7 @@ fn a_supervisor_whose_thread_is_stuck_does_not_answer() {
         let below = Supervisor::with_spec("below", patient()).unwrap().child(holds_it_up);
         let below = ChildSpec::supervisor(below).placement(place);
         let root = Supervisor::with_spec("root", patient()).unwrap().child(below).start();
-        addr.send(life()).await.unwrap();
+        until_ready(&root).await;
         let stuck = stick(&addr).await;
         let health = root.send(Health).await.unwrap();
         assert_eq!(health.to_string(), "not ready: root/below does not answer");
@@ -75,7 +84,7 @@ fn a_supervisor_below_is_given_less_time_than_it_is_waited_for_but_most_of_it() 
         let below = Supervisor::with_spec("below", patient()).unwrap().child(stuck_one);
         let below = ChildSpec::supervisor(below);
         let root = Supervisor::with_spec("root", patient()).unwrap().child(below).start();
-        addr.send(life()).await.unwrap();
+        until_ready(&root).await;
         let stuck = stick(&addr).await;
         tokio::time::pause();
         let asked = now();

@@ -1,6 +1,6 @@
 //! How incarnations end, and what that means.
 
-use actix_supervisor::{AutoShutdown, RestartPolicy};
+use actix_supervisor::{AutoShutdown, RestartPolicy, Strategy};
 
 use super::{
     parts::{At, Cause, Exit, Mode, Then, Wait, Why},
@@ -29,7 +29,8 @@ impl World {
     }
 
     /// The contract does not say how long an end takes, if it takes no time: two that are unlike, at one instant, may come in
-    /// any order. So may a start that fails at once and the end of another child that has been asked to stop.
+    /// any order. So may a start that fails at once and the end of another child that has been asked to stop; and, in a group, the end
+    /// of a supervisor that has just started, and the start of the one after it.
     pub fn note_end(&mut self, name: Name, exit: &Exit) {
         let (now, kid) = (self.now, &self.kids[&name]);
         let (parent, how) = (kid.parent, format!("{exit:?} {:?} {:?}", kid.at, kid.what));
@@ -41,10 +42,13 @@ impl World {
         let is_unlike =
             ends.into_iter().any(|(_, other, end)| *end != how || involves_threads(*other));
         let has_just_started = self.kids[&name].started_at == now;
+        let is_nested = matches!(name, Name::Supervisor(_));
+        let in_group = self.bosses[&parent].settings.strategy != Strategy::OneForOne;
         let mut others = self.bosses[&parent].children.iter().filter(|other| **other != name);
         let races_with_a_stop =
             has_just_started && others.any(|other| self.kids[other].stopped_at == now);
-        self.is_ambiguous |= is_unlike || races_with_a_stop;
+        let races_with_the_next_start = has_just_started && is_nested && in_group;
+        self.is_ambiguous |= is_unlike || races_with_a_stop || races_with_the_next_start;
     }
 
     /// "A failure of a child that has been removed, or is being stopped on request, counts for nothing."

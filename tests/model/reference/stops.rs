@@ -186,7 +186,8 @@ impl World {
         match self.kids.get(&supervisor) {
             Some(kid) => {
                 let life = kid.starts;
-                if let Exit::Failed(_) | Exit::TerminateTree(_) = exit {
+                let by_itself = matches!(kid.at, At::Starting | At::Running);
+                if by_itself || matches!(exit, Exit::Failed(_) | Exit::TerminateTree(_)) {
                     self.note_end(supervisor, &exit);
                 }
                 self.soon(Happening::Exited(supervisor, life, exit));
