@@ -51,8 +51,10 @@ use crate::{
 /// # let _ = (counter, root);
 /// ```
 #[must_use = "a spec does nothing until a supervisor takes it"]
-// Boxed: it is large, and is moved a dozen times on its way into a supervisor.
-pub struct ChildSpec<A: Actor<Context = Context<A>>>(pub(super) Box<Description<A>>);
+pub struct ChildSpec<A: Actor<Context = Context<A>>> {
+    /// Boxed: it is large, and is moved a dozen times on its way into a supervisor.
+    pub(super) inner: Box<Description<A>>,
+}
 
 /// What a spec says of its child.
 pub(super) struct Description<A: Actor<Context = Context<A>>> {
@@ -160,7 +162,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         factory: impl FnMut(&mut Context<A>) -> A + Send + 'static,
     ) -> Self {
         let mut spec = Self::actor(name, factory);
-        spec.0.members = Some(members);
+        spec.inner.members = Some(members);
         spec
     }
 
@@ -180,7 +182,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     ) -> Self {
         let mailbox = Untaken::new(receiver, alias);
         let mut spec = Self::with_mailbox(name, ChildKind::Supervisor, addr, mailbox, factory);
-        spec.0.nested = Some(supervisor);
+        spec.inner.nested = Some(supervisor);
         spec
     }
 
@@ -191,7 +193,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         mailbox: Untaken<A>,
         factory: Factory<A>,
     ) -> Self {
-        Self(Box::new(Description {
+        let description = Description {
             name,
             kind,
             addr,
@@ -214,17 +216,18 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             in_flight: None,
             members: None,
             decide: None,
-        }))
+        };
+        Self { inner: Box::new(description) }
     }
 
     /// The child's address: good from here on, before the start and across restarts, until the child has ended.
     pub fn addr(&self) -> Addr<A> {
-        self.0.addr.clone()
+        self.inner.addr.clone()
     }
 
     /// When it is restarted; [`RestartPolicy::Permanent`] unless set.
     pub fn restart(mut self, policy: RestartPolicy) -> Self {
-        self.0.policy = policy;
+        self.inner.policy = policy;
         self
     }
 
@@ -233,7 +236,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// Unless set, it is given its supervisor's [`shutdown_timeout`](crate::Spec::shutdown_timeout), and a nested
     /// supervisor as long as it needs: the limits of those below it hold.
     pub fn shutdown(mut self, how: Shutdown) -> Self {
-        self.0.shutdown = Some(how);
+        self.inner.shutdown = Some(how);
         self
     }
 
@@ -243,7 +246,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// What those messages have started and not finished when the last of them was handled ends with the
     /// actor, but for futures that it waits for: [`AtomicResponse`](actix::AtomicResponse), `ctx.wait`.
     pub fn drain(mut self, yes: bool) -> Self {
-        self.0.drain = yes;
+        self.inner.drain = yes;
         self
     }
 
@@ -255,7 +258,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// service when it has been polled once, a blocking one when its thread has called it; a nested
     /// supervisor when its declared children have been started, and in a [group](crate::Strategy) when they are ready.
     pub fn start_timeout(mut self, limit: Duration) -> Self {
-        self.0.start_timeout = Some(limit);
+        self.inner.start_timeout = Some(limit);
         self
     }
 
@@ -263,7 +266,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     ///
     /// The supervisor's pause holds as well: the child restarts when both are over.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
-        self.0.backoff = Some(backoff);
+        self.inner.backoff = Some(backoff);
         self
     }
 
@@ -273,7 +276,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// a backoff that is 10 s. What has failed for good ends with [`OnLimit::Backoff`](crate::OnLimit), and makes
     /// its supervisor fail with [`OnLimit::Escalate`](crate::OnLimit).
     pub fn give_up_after(mut self, consecutive: u32) -> Self {
-        self.0.give_up_after = Some(consecutive);
+        self.inner.give_up_after = Some(consecutive);
         self
     }
 
@@ -297,7 +300,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// # let _ = spec;
     /// ```
     pub fn decide(mut self, by: impl Fn(&Failure) -> Decision + Send + Sync + 'static) -> Self {
-        self.0.decide = Some(Guarded::new(Box::new(by)));
+        self.inner.decide = Some(Guarded::new(Box::new(by)));
         self
     }
 
@@ -305,7 +308,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     ///
     /// Only for children that end: transient and temporary ones of a supervisor that is set to stop by itself.
     pub fn significant(mut self, yes: bool) -> Self {
-        self.0.significant = yes;
+        self.inner.significant = yes;
         self
     }
 
@@ -318,13 +321,13 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     ///
     /// Mark what a request cannot be answered without, and nothing else: what is not ready gets no requests.
     pub fn essential(mut self, yes: bool) -> Self {
-        self.0.essential = yes;
+        self.inner.essential = yes;
         self
     }
 
     /// On which thread it runs; [`Placement::Inline`] unless set. Not for a blocking service, which has one anyway.
     pub fn placement(mut self, place: Placement) -> Self {
-        self.0.placement = place;
+        self.inner.placement = place;
         self
     }
 
@@ -346,7 +349,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// Choose a limit that is longer than anything that a handler may rightly do in one go. It is measured on tokio's clock:
     /// with that paused in a test, real threads have no time at all to answer.
     pub fn watchdog(mut self, limit: Duration) -> Self {
-        self.0.watchdog = Some(limit);
+        self.inner.watchdog = Some(limit);
         self
     }
 
@@ -357,14 +360,14 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// a pool another one does. On a stop request it finishes what it has in hand first, within its
     /// [limit](Self::shutdown).
     pub fn in_flight(mut self, messages: u32) -> Self {
-        self.0.in_flight = Some(messages);
+        self.inner.in_flight = Some(messages);
         self
     }
 
     /// What becomes of messages while it is [down](WhileDown); [`WhileDown::Queue`] unless set. Before its first start
     /// they are always kept.
     pub fn while_down(mut self, senders: WhileDown) -> Self {
-        self.0.while_down = senders;
+        self.inner.while_down = senders;
         self
     }
 
@@ -374,9 +377,9 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     /// [`Addr::do_send`] goes beyond it.
     pub fn mailbox_capacity(mut self, messages: usize) -> Self {
         if messages < CAPACITY_LIMIT {
-            self.0.mailbox.set_capacity(messages);
+            self.inner.mailbox.set_capacity(messages);
         }
-        self.0.capacity = Some(messages);
+        self.inner.capacity = Some(messages);
         self
     }
 }
@@ -443,7 +446,7 @@ impl ChildSpec<ServiceActor> {
             Ok(ServiceActor::blocking(thread, serve, calls))
         });
         let mut spec = Self::with_factory(name, ChildKind::Blocking, factory);
-        spec.0.calls = Some(calls);
+        spec.inner.calls = Some(calls);
         spec
     }
 }
@@ -451,21 +454,21 @@ impl ChildSpec<ServiceActor> {
 impl<A: Actor<Context = Context<A>>> fmt::Debug for ChildSpec<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChildSpec")
-            .field("name", &self.0.name)
-            .field("kind", &self.0.kind)
-            .field("restart", &self.0.policy)
-            .field("shutdown", &self.0.shutdown)
-            .field("start_timeout", &self.0.start_timeout)
-            .field("drain", &self.0.drain)
-            .field("while_down", &self.0.while_down)
-            .field("mailbox_capacity", &self.0.capacity)
-            .field("backoff", &self.0.backoff)
-            .field("give_up_after", &self.0.give_up_after)
-            .field("significant", &self.0.significant)
-            .field("placement", &self.0.placement)
-            .field("watchdog", &self.0.watchdog)
-            .field("in_flight", &self.0.in_flight)
-            .field("members", &self.0.members)
+            .field("name", &self.inner.name)
+            .field("kind", &self.inner.kind)
+            .field("restart", &self.inner.policy)
+            .field("shutdown", &self.inner.shutdown)
+            .field("start_timeout", &self.inner.start_timeout)
+            .field("drain", &self.inner.drain)
+            .field("while_down", &self.inner.while_down)
+            .field("mailbox_capacity", &self.inner.capacity)
+            .field("backoff", &self.inner.backoff)
+            .field("give_up_after", &self.inner.give_up_after)
+            .field("significant", &self.inner.significant)
+            .field("placement", &self.inner.placement)
+            .field("watchdog", &self.inner.watchdog)
+            .field("in_flight", &self.inner.in_flight)
+            .field("members", &self.inner.members)
             .finish_non_exhaustive()
     }
 }

@@ -108,7 +108,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
 
     /// Whether there is a thread where it is to run.
     pub(crate) fn check_place(&self) -> Result<(), PlacementError> {
-        match &self.0.placement {
+        match &self.inner.placement {
             Placement::Arbiter(arbiter) if !arbiter.alive() => Err(PlacementError::ArbiterStopped),
             Placement::Arbiter(_) | Placement::Inline | Placement::Dedicated | Placement::Pool => {
                 Ok(())
@@ -122,10 +122,10 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
         supervisor: &Spec,
         alike: &mut Alike,
     ) -> Result<(TakenOn, Addr<A>), SpecError> {
-        if let Err(error) = self.0.check(supervisor) {
+        if let Err(error) = self.inner.check(supervisor) {
             return self.refused(error);
         }
-        let spec = self.0;
+        let spec = self.inner;
         let (name, terms) = (alike.name(&spec.name), alike.terms(spec.terms(supervisor)));
         let manners = spec.manners();
         let (addr, intake) = (spec.addr, spec.mailbox.take());
@@ -138,15 +138,15 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
     }
 
     pub(crate) fn is_pool(&self) -> bool {
-        self.0.members.is_some()
+        self.inner.members.is_some()
     }
 
     /// Checks it, and splits it into what the pool is and what its members are made of.
     pub(crate) fn into_pool(self, supervisor: &Spec) -> Result<Pool<A>, SpecError> {
-        if let Err(error) = self.0.check(supervisor) {
+        if let Err(error) = self.inner.check(supervisor) {
             return self.refused(error);
         }
-        let spec = self.0;
+        let spec = self.inner;
         let (policy, significant, manners) = (spec.policy, spec.significant, spec.manners());
         let essential = spec.essential;
         let template = Template {
@@ -167,7 +167,7 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
 
     /// Puts this in the place of the spec by which a child was taken on.
     pub(crate) fn replace(self, old: &mut TakenOn, supervisor: &Spec) -> Result<(), ReplaceError> {
-        if let Err(error) = self.0.check(supervisor) {
+        if let Err(error) = self.inner.check(supervisor) {
             return self.refused(error);
         }
         if let Err(error) = self.check_place() {
@@ -177,14 +177,14 @@ impl<A: Actor<Context = Context<A>>> ChildSpec<A> {
             return self.refused(ReplaceError::OfPool { child: old.name.to_string() });
         }
         let kept = Arc::clone(&old.kept).into_any().downcast::<Kept<A>>();
-        let spec = &self.0;
+        let spec = &self.inner;
         let same_kind =
             spec.kind == old.terms.kind && spec.nested.is_none() && spec.members.is_none();
         let Some(kept) = kept.ok().filter(|_| same_kind) else {
-            let (child, given) = (old.name.to_string(), self.0.describe());
+            let (child, given) = (old.name.to_string(), self.inner.describe());
             return self.refused(ReplaceError::WrongType { child, given });
         };
-        let spec = self.0;
+        let spec = self.inner;
         let manners = spec.manners();
         old.terms = Arc::new(spec.terms(supervisor));
         old.name = Arc::from(spec.name);
