@@ -6,18 +6,23 @@ use std::{
     rc::Rc,
     sync::mpsc,
     task::Poll,
+    thread,
+    time::Duration,
 };
 
 use actix::{fut::wrap_future, prelude::*};
 use actix_supervisor::{
     Add, Backoff, ChildSpec, EventKind, Placement, RemoveAndWait, Status, Stop, Supervisor, Tree,
 };
-use futures::future::{Either, select};
-use tokio::task::yield_now;
+use futures::{
+    FutureExt,
+    future::{Either, select},
+};
+use tokio::{task::yield_now, time::advance};
 
 use crate::{
     puppet::{Puppet, life, tell},
-    support::{boom, exact, paused, secs, settle, start},
+    support::{boom, exact, paused, secs, settle, sleep, start},
 };
 
 thread_local! {
@@ -154,6 +159,124 @@ fn others_have_their_turn_beside_an_actor_that_keeps_itself_busy() {
             });
         }
     }
+}
+
+/// Takes as long as a turn may on another thread than the supervisor's.
+fn take_long() {
+    // The clock has gone on by then; nobody waits for the turn that this leaves to others.
+    let _ = advance(Duration::from_millis(1)).now_or_never();
+}
+
+/// A piece of work, of which an actor notifies itself until none is left.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Piece {
+    left: usize,
+    work: fn(),
+    noted: mpsc::Sender<usize>,
+}
+
+impl Handler<Piece> for Puppet {
+    type Result = ();
+
+    fn handle(&mut self, piece: Piece, ctx: &mut Self::Context) {
+        piece.noted.send(TURNS.get()).unwrap();
+        (piece.work)();
+        if let Some(left) = piece.left.checked_sub(1) {
+            ctx.notify(Piece { left, ..piece });
+        }
+    }
+}
+
+#[test]
+fn work_of_which_an_actor_notifies_itself_piece_by_piece_goes_on_though_nothing_else_happens() {
+    for elsewhere in [false, true] {
+        for work in [|| {}, take_long] {
+            paused(async move {
+                let root = start("root", exact());
+                let spec = Puppet::spec("child").placement(place(elsewhere));
+                let child = root.send(Add(spec)).await.unwrap().unwrap();
+                settle().await;
+                let (noted, notes) = mpsc::channel();
+                child.addr().do_send(Piece { left: 999, work, noted });
+                sleep(secs(9)).await;
+                assert_eq!(notes.try_iter().count(), 1_000);
+            });
+        }
+    }
+}
+
+#[test]
+fn others_have_their_turn_after_each_piece_of_long_work_of_which_an_actor_notifies_itself() {
+    paused(async {
+        let root = start("root", exact());
+        let spec = Puppet::spec("child").placement(place(true));
+        let child = root.send(Add(spec)).await.unwrap().unwrap();
+        settle().await;
+        let is_over = count_turns();
+        let (noted, notes) = mpsc::channel();
+        child.addr().do_send(Piece { left: 9, work: take_long, noted });
+        let mut turns = Vec::new();
+        while turns.len() < 10 {
+            yield_now().await;
+            turns.extend(notes.try_iter());
+        }
+        is_over.set(true);
+        assert!(turns.is_sorted_by(|one, next| one < next), "{turns:?}");
+    });
+}
+
+/// In the place of a turn: it was another one.
+const OTHER: usize = usize::MAX;
+
+#[test]
+fn one_that_has_taken_long_goes_behind_those_that_were_woken_from_another_thread() {
+    for notifies_itself in [false, true] {
+        paused(async move {
+            let root = start("root", exact());
+            let spec = Puppet::spec("busy").placement(place(true)).mailbox_capacity(0);
+            let busy = root.send(Add(spec)).await.unwrap().unwrap();
+            let other = Puppet::new(1).start();
+            settle().await;
+            let (noted, notes) = mpsc::channel();
+            let notes_itself = noted.clone();
+            let woken = tell(move |_, _| notes_itself.send(OTHER).unwrap());
+            busy.addr().do_send(tell(move |_, _| {
+                thread::spawn(move || other.do_send(woken)).join().unwrap();
+            }));
+            let (pieces, left) = if notifies_itself { (1, 9) } else { (10, 0) };
+            for _ in 0..pieces {
+                let noted = noted.clone();
+                busy.addr().do_send(Piece { left, work: take_long, noted });
+            }
+            sleep(secs(9)).await;
+            let turns: Vec<_> = notes.try_iter().collect();
+            assert_eq!(turns.len(), 11);
+            assert!(turns[..4].contains(&OTHER), "{notifies_itself}: {turns:?}");
+        });
+    }
+}
+
+#[test]
+fn one_that_takes_long_before_its_first_message_has_that_in_the_same_turn() {
+    paused(async {
+        let root = start("root", exact());
+        let (noted, notes) = mpsc::channel();
+        let starts = noted.clone();
+        let spec = Puppet::starting("child", move |_, _| {
+            starts.send(TURNS.get()).unwrap();
+            take_long();
+        });
+        let spec = spec.placement(place(true));
+        let addr = spec.addr();
+        let is_over = count_turns();
+        let first = addr.send(tell(move |_, _| noted.send(TURNS.get()).unwrap()));
+        root.send(Add(spec)).await.unwrap().unwrap();
+        first.await.unwrap();
+        is_over.set(true);
+        let turns: Vec<_> = notes.try_iter().collect();
+        assert!(matches!(turns[..], [starts, handles] if starts == handles), "{turns:?}");
+    });
 }
 
 #[test]
