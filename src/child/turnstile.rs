@@ -242,6 +242,20 @@ mod tests {
     }
 
     #[test]
+    fn fewer_pass_after_many_have_ended_also_where_all_that_may_have_passed_and_nobody_waits() {
+        let (turnstile, _bell, keeper) = kept();
+        for most in [AT_A_TIME, WHILE_MANY_END, WHILE_MANY_END] {
+            let mut crowd = Someone::crowd().take(most as usize);
+            assert!(crowd.all(|mut one| one.passes(&turnstile)));
+            (0..MANY).for_each(|_| turnstile.one_ends());
+            assert!(!turnstile.begin_round(&keeper), "nobody waits");
+        }
+        let mut crowd: Vec<_> = Someone::crowd().take(AT_A_TIME as usize).collect();
+        let passed = crowd.iter_mut().filter_map(|one| one.passes(&turnstile).then_some(()));
+        assert_eq!(passed.count(), WHILE_MANY_END as usize);
+    }
+
+    #[test]
     fn nobody_waits_where_nobody_would_begin_another_round() {
         let turnstile = Turnstile::default();
         let passes = |mut one: Someone| one.passes(&turnstile);
