@@ -288,10 +288,12 @@ impl Nested for Blueprint {
 mod tests {
     use std::cell::Cell;
 
+    use actix::System;
+    use tokio::task::yield_now;
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::policy::RestartPolicy;
+    use crate::policy::{RestartPolicy, WhileDown};
 
     #[test]
     fn who_does_not_wait_any_more_takes_no_place() {
@@ -341,5 +343,21 @@ mod tests {
         let other = child("other", RestartPolicy::Permanent);
         assert_ne!(one.terms, other.terms);
         assert_eq!(&*other.name, "other");
+    }
+
+    #[test]
+    fn what_rejects_the_messages_of_a_child_that_is_down_is_gone_with_its_mailbox() {
+        System::new().block_on(async {
+            let service = ChildSpec::service("service", |_: CancellationToken| async {});
+            let service = service.while_down(WhileDown::Reject);
+            let taken_on = Supervisor::new("root").blueprint.take_on(service);
+            let Ok((TakenOn { kept, .. }, _)) = taken_on else { panic!("it makes sense") };
+            Arc::clone(&kept).down();
+            yield_now().await;
+            assert_eq!(Arc::strong_count(&kept), 2, "it waits for messages");
+            kept.close();
+            yield_now().await;
+            assert_eq!(Arc::strong_count(&kept), 1);
+        });
     }
 }
