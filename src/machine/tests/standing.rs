@@ -162,6 +162,7 @@ fn readiness_falls_at_once_and_children_are_asked_after_the_delay() {
     sim.ready(0);
     assert_eq!(sim.input(Input::Stop), []);
     assert_eq!((sim.machine.is_ready(), sim.machine.is_leaving()), (false, true));
+    assert_eq!(sim.machine.standing(), Standing::Lacking, "so it tells the one above it");
     assert_eq!(sim.machine.state(), SupervisorState::Running);
     // What fails meanwhile is restarted: there are still requests to serve.
     assert_eq!(sim.pass(secs(3)), []);
