@@ -101,9 +101,11 @@ pub(crate) const DEPTH: u32 = 8;
 pub(crate) const WIDTH: usize = 4;
 pub(crate) const LEAVES: usize = WIDTH.pow(DEPTH);
 
-/// So many children of W7 are removed, of ten times as many.
-pub(crate) fn removals(children: usize) -> usize {
-    children / 10
+/// Those that W7 removes: a tenth of them, the same ones each time, in a random order. The others stay in the list.
+pub(crate) fn draw<T>(children: &mut Vec<T>) -> Vec<T> {
+    fastrand::seed(7);
+    fastrand::shuffle(children);
+    children.split_off(children.len() - children.len() / 10)
 }
 
 /// So many messages are sent before the sender waits until they have been handled.

@@ -9,7 +9,7 @@ use acton_reactive::prelude::*;
 
 use super::ours::Fate;
 use crate::{
-    jobs::{BATCH, DEPTH, Job, LEAVES, ROUNDS, WIDTH, removals},
+    jobs::{BATCH, DEPTH, Job, LEAVES, ROUNDS, WIDTH, draw},
     meter::{Gate, Memory, Outcome, faster_runtime, latencies, median, nanos, rate, rounds},
 };
 
@@ -243,9 +243,7 @@ async fn storm(n: usize, fate: Fate) -> Tried {
 async fn remove(n: usize) -> Tried {
     let root = Root::start().await;
     let mut children = root.add(n, 0).await?;
-    fastrand::seed(7);
-    fastrand::shuffle(&mut children);
-    let removed = children.split_off(n - removals(n));
+    let removed = draw(&mut children);
     let begin = Instant::now();
     for child in &removed {
         root.handle.unsupervise(child.ern()).await?;

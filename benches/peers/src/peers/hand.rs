@@ -23,12 +23,12 @@ use futures::{FutureExt, Stream};
 use tokio::task::{JoinHandle, spawn_local};
 
 use super::ours::{
-    Fate, Idle, Report, Worker,
+    Fate, Idle, Worker,
     lives::{Mayfly, fatal_to_next, in_turn},
-    storm::all_back,
+    storm::{all_back, all_there},
 };
 use crate::{
-    jobs::{Job, removals},
+    jobs::{Job, draw},
     meter::{Gate, Memory, Outcome, nanos, rate},
 };
 
@@ -134,9 +134,7 @@ async fn idle(n: usize) -> Outcome {
 
 async fn storm(n: usize, fate: Fate) -> Outcome {
     let workers: Vec<_> = (0..n).map(|_| keep(Worker::default)).collect();
-    Gate::expect(n);
-    workers.iter().for_each(|worker| worker.do_send(Report));
-    Gate::all().await;
+    all_there(workers.iter()).await;
     Ok(vec![("back", all_back(&workers, fate).await)])
 }
 
@@ -153,9 +151,7 @@ impl Told {
             Self { addr, end: spawn_local(live(Worker::default(), mailbox)) }
         });
         let all: Vec<_> = all.take(n).collect();
-        Gate::expect(n);
-        all.iter().for_each(|one| one.addr.do_send(Report));
-        Gate::all().await;
+        all_there(all.iter().map(|one| &one.addr)).await;
         all
     }
 
@@ -192,9 +188,7 @@ async fn stop_in_reverse(n: usize) -> Outcome {
 
 async fn remove(n: usize) -> Outcome {
     let mut all = Told::start(n).await;
-    fastrand::seed(7);
-    fastrand::shuffle(&mut all);
-    let removed = all.split_off(n - removals(n));
+    let removed = draw(&mut all);
     let (count, begin) = (removed.len(), Instant::now());
     for one in removed {
         one.ends().await;

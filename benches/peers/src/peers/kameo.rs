@@ -18,7 +18,7 @@ use kameo::{
 
 use super::ours::Fate;
 use crate::{
-    jobs::{BATCH, DEPTH, Job, LEAVES, ROUNDS, WIDTH, removals},
+    jobs::{BATCH, DEPTH, Job, LEAVES, ROUNDS, WIDTH, draw},
     meter::{Gate, Memory, Outcome, faster_runtime, latencies, median, nanos, rate, rounds},
 };
 
@@ -255,9 +255,7 @@ async fn end(child: ActorRef<Worker>) -> Result<(), &'static str> {
 async fn remove(n: usize) -> Outcome {
     let root = root();
     let mut children = add(&root, n, RestartPolicy::Transient).await;
-    fastrand::seed(7);
-    fastrand::shuffle(&mut children);
-    let removed = children.split_off(n - removals(n));
+    let removed = draw(&mut children);
     let (count, begin) = (removed.len(), Instant::now());
     for child in removed {
         end(child).await?;

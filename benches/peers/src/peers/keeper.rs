@@ -12,13 +12,13 @@ use tokio::{sync::oneshot, task::spawn_local};
 use super::{
     hand::{Mailbox, SLICE, live},
     ours::{
-        Fate, Idle, Report, Worker,
+        Fate, Idle, Worker,
         lives::{Mayfly, fatal_to_next},
-        storm::all_back,
+        storm::{all_back, all_there},
     },
 };
 use crate::{
-    jobs::{Job, removals},
+    jobs::{Job, draw},
     meter::{Gate, Memory, Outcome, nanos, rate},
 };
 
@@ -203,10 +203,8 @@ fn keep<A: Actor<Context = Context<A>> + Handler<Fate>>(
 
 /// So many workers, when each has answered.
 async fn workers(keeper: &Addr<Keeper<Worker>>, n: usize) -> Vec<Addr<Worker>> {
-    Gate::expect(n);
     let workers: Vec<_> = (0..n).map(|_| keep(keeper, Worker::default)).collect();
-    workers.iter().for_each(|worker| worker.do_send(Report));
-    Gate::all().await;
+    all_there(workers.iter()).await;
     workers
 }
 
@@ -254,10 +252,7 @@ async fn storm(n: usize, fate: Fate) -> Outcome {
 async fn remove(n: usize) -> Outcome {
     let keeper = Keeper::default().start();
     let _workers = workers(&keeper, n).await;
-    let mut numbers: Vec<_> = (0..n).collect();
-    fastrand::seed(7);
-    fastrand::shuffle(&mut numbers);
-    numbers.truncate(removals(n));
+    let numbers = draw(&mut (0..n).collect());
     let begin = Instant::now();
     for &number in &numbers {
         let (ended, end) = oneshot::channel();

@@ -19,7 +19,7 @@ use tokio::{
 
 use super::ours::Fate;
 use crate::{
-    jobs::{BATCH, Job, LEAVES, ROUNDS, removals},
+    jobs::{BATCH, Job, LEAVES, ROUNDS, draw},
     meter::{Gate, Memory, Outcome, current_thread, latencies, median, nanos, rate, rounds},
 };
 
@@ -248,10 +248,7 @@ async fn supervise(mailboxes: Vec<Mailbox>, over: Rc<Cell<bool>>) {
 
 async fn remove(n: usize) -> Outcome {
     let mut tasks: HashMap<usize, _> = start(n).await.into_iter().enumerate().collect();
-    let mut keys: Vec<usize> = (0..n).collect();
-    fastrand::seed(7);
-    fastrand::shuffle(&mut keys);
-    keys.truncate(removals(n));
+    let keys = draw(&mut (0..n).collect());
     let begin = Instant::now();
     for key in &keys {
         if let Some(task) = tasks.remove(key) {

@@ -9,7 +9,7 @@ use super::ours::{
     lives::{forgotten, replied},
 };
 use crate::{
-    jobs::{Job, ROUNDS, removals},
+    jobs::{Job, ROUNDS, draw},
     meter::{Gate, Memory, Outcome, median, nanos, rounds},
 };
 
@@ -91,9 +91,7 @@ async fn stop(n: usize) -> Outcome {
 
 async fn remove(n: usize) -> Outcome {
     let mut actors = start(n).await;
-    fastrand::seed(7);
-    fastrand::shuffle(&mut actors);
-    let removed = actors.split_off(n - removals(n));
+    let removed = draw(&mut actors);
     let (count, begin) = (removed.len(), Instant::now());
     for actor in removed {
         Gate::expect(1);

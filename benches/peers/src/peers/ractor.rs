@@ -17,7 +17,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::ours::Fate;
 use crate::{
-    jobs::{BATCH, DEPTH, Job, LEAVES, ROUNDS, WIDTH, removals},
+    jobs::{BATCH, DEPTH, Job, LEAVES, ROUNDS, WIDTH, draw},
     meter::{Gate, Memory, Outcome, faster_runtime, latencies, median, nanos, rate, rounds},
 };
 
@@ -244,10 +244,7 @@ async fn terminate(root: &Root, id: String) -> Result<(), ActorProcessingErr> {
 
 async fn remove(n: usize) -> Tried {
     let root = root().await?;
-    let mut ids = add(&root, n).await?;
-    fastrand::seed(7);
-    fastrand::shuffle(&mut ids);
-    ids.truncate(removals(n));
+    let ids = draw(&mut add(&root, n).await?);
     let (count, begin) = (ids.len(), Instant::now());
     for id in ids {
         terminate(&root, id).await?;

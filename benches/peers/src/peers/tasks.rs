@@ -19,7 +19,7 @@ use tokio::sync::{
 
 use super::ours::Fate;
 use crate::{
-    jobs::{BATCH, Job, LEAVES, ROUNDS, removals},
+    jobs::{BATCH, Job, LEAVES, ROUNDS, draw},
     meter::{
         Gate, Memory, Outcome, cpu_while_idle, faster_runtime, latencies, median, nanos, rate,
         rounds,
@@ -251,10 +251,7 @@ async fn stop(n: usize) -> Outcome {
 /// It keeps the names of those that were killed.
 async fn remove(n: usize) -> Outcome {
     let root = root(Duration::ZERO);
-    let mut names = add(&root, n, 0).await?;
-    fastrand::seed(7);
-    fastrand::shuffle(&mut names);
-    names.truncate(removals(n));
+    let names = draw(&mut add(&root, n, 0).await?);
     let begin = Instant::now();
     for name in &names {
         root.kill_task(name).await.map_err(failed)?;

@@ -9,7 +9,7 @@ use actix_supervisor::{
 
 use super::{Idle, supervisor};
 use crate::{
-    jobs::{Job, ROUNDS, removals},
+    jobs::{Job, ROUNDS, draw},
     meter::{Gate, Memory, Outcome, nanos, rounds},
 };
 
@@ -72,10 +72,7 @@ pub(super) async fn stop(n: usize, job: Job) -> Outcome {
 
 pub(super) async fn remove(n: usize) -> Outcome {
     let root = Supervisor::new("root").start();
-    let mut tokens = add_answered(&root, n).await?;
-    fastrand::seed(7);
-    fastrand::shuffle(&mut tokens);
-    tokens.truncate(removals(n));
+    let tokens = draw(&mut add_answered(&root, n).await?);
     let begin = Instant::now();
     for &token in &tokens {
         let removed = root.send(RemoveAndWait { token, timeout: None }).await;

@@ -54,6 +54,13 @@ fn end_and_report(workers: &[Addr<Worker>], fate: Fate) {
     }
 }
 
+/// Waits until all of them have reported, for the first time: so they have started.
+pub(crate) async fn all_there<'a>(workers: impl ExactSizeIterator<Item = &'a Addr<Worker>>) {
+    Gate::expect(workers.len());
+    workers.for_each(|worker| worker.do_send(Report));
+    Gate::all().await;
+}
+
 /// Nanoseconds until all that are told to end have reported again.
 pub(crate) async fn all_back(workers: &[Addr<Worker>], fate: Fate) -> f64 {
     Gate::expect(workers.len());
