@@ -2,7 +2,6 @@
 
 use actix::prelude::*;
 use actix_supervisor::{ChildSpec, Health, Placement, Stop, Supervisor};
-
 use tokio::task::yield_now;
 
 use crate::{

@@ -441,12 +441,12 @@ fn a_stop_reaches_those_who_wait_for_their_turn() {
 #[test]
 fn a_request_is_served_after_what_has_happened_before_it_and_before_what_follows_from_that() {
     paused(async {
-        let mut life = 0;
+        let mut number = 0;
         let spec = ChildSpec::actor("child", move |_ctx| {
-            life += 1;
-            match life {
+            number += 1;
+            match number {
                 2..100 => boom(),
-                _ => Puppet::new(life),
+                _ => Puppet::new(number),
             }
         });
         let addr = spec.addr();
@@ -456,7 +456,7 @@ fn a_request_is_served_after_what_has_happened_before_it_and_before_what_follows
         addr.do_send(tell(|_, _| boom()));
         let status = root.send(Status).await.unwrap();
         assert_eq!((status.failures, status.restarts), (1.0, 1));
-        assert_eq!(addr.send(tell(|_, _| {})).await, Ok(100));
+        assert_eq!(addr.send(life()).await, Ok(100));
         assert_eq!(root.send(Status).await.unwrap().restarts, 99);
     });
 }
