@@ -13,6 +13,7 @@ mod runner;
 mod service;
 mod sight;
 mod spec;
+mod standby;
 mod taking;
 mod turns;
 mod turnstile;

@@ -6,7 +6,7 @@
 //!   actor future that is the first thing spawned in every incarnation's context, takes the messages out of it.
 //! - The context's sender is replaced by one of the kept mailbox, so that `ctx.address()` is the address
 //!   that everybody else has.
-//! - The [runner](super::runner) polls the context's future under `catch_unwind`, and drops it before it tells anybody
+//! - The [runner](super::runner), a task, polls the context's future under `catch_unwind`, and drops it before it tells anybody
 //!   (I1): the next incarnation cannot start before this one is gone.
 
 use std::{
@@ -33,12 +33,13 @@ use super::{
     link::{Desk, Link, Running, Whereabouts},
     panics,
     pump::{Presence, Pump, Turn},
-    runner::Runner,
+    runner::{Launch, Life},
     turns::Turns,
 };
 use crate::{
     failure::{Failure, Outcome, PanicInfo},
     machine::Standing,
+    policy::ExitClass,
     token::ChildToken,
 };
 
@@ -81,11 +82,7 @@ pub(super) struct Incarnation<A: Actor<Context = Context<A>>> {
     is_gone: AtomicBool,
     /// What is asked of it: `NOTHING`, `ASK` or `KILL`.
     pub(super) request: AtomicU8,
-    /// The runner's, once it has been polled. A lock, so that either the runner sees a request at its first
-    /// poll, or the request finds the waker.
-    waker: Mutex<Option<Waker>>,
-    /// How it is to end, in the actor's own words.
-    conclusion: Mutex<Option<Box<Outcome>>>,
+    slots: Mutex<Slots<A>>,
     /// It has said so. Most do not, and then nobody has to lock anything.
     has_concluded: AtomicBool,
     /// It has failed in its own words, and runs no more.
@@ -98,6 +95,23 @@ pub(super) struct Incarnation<A: Actor<Context = Context<A>>> {
     pub(super) in_hand: AtomicU32,
     /// It stops when it has none in hand.
     pub(super) is_leaving: AtomicBool,
+}
+
+/// What one puts there for another.
+pub(super) struct Slots<A: Actor<Context = Context<A>>> {
+    /// The runner's, once it has been polled. Under a lock, so that either the runner sees a request at its first
+    /// poll, or the request finds the waker.
+    pub(super) waker: Option<Waker>,
+    /// How it is to end, in the actor's own words.
+    conclusion: Option<Box<Outcome>>,
+    /// What [follows it](super::standby) in the same task.
+    pub(super) next: Launch<A>,
+}
+
+impl<A: Actor<Context = Context<A>>> Default for Slots<A> {
+    fn default() -> Self {
+        Self { waker: None, conclusion: None, next: Launch::default() }
+    }
 }
 
 /// What is known of an incarnation that others on other threads have to do with.
@@ -125,8 +139,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
             far,
             is_gone: AtomicBool::new(false),
             request: AtomicU8::new(NOTHING),
-            waker: Mutex::new(None),
-            conclusion: Mutex::new(None),
+            slots: Mutex::default(),
             has_concluded: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             draining: AtomicBool::new(false),
@@ -136,8 +149,8 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         })
     }
 
-    /// Starts it on this thread.
-    pub(super) fn run(self: Arc<Self>) {
+    /// Makes its actor on this thread. If there is none, it has ended.
+    pub(super) fn begin(self: Arc<Self>) -> Option<Life<A>> {
         if let Some(far) = self.far.as_ref().filter(|_| self.elsewhere) {
             let _ = far.began.set((thread::current().id(), Turns::of_this_thread()));
         }
@@ -152,21 +165,24 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         ctx.spawn(Presence);
         let mut scope = Some(Arc::clone(&self) as Arc<dyn Scope>);
         match self.make(&mut ctx, &mut scope) {
-            Ok(actor) => {
-                actix_rt::spawn(Runner::new(self, scope, ctx.into_future(actor)));
-            }
+            Ok(actor) => Some(Life::new(self, scope, ctx.into_future(actor))),
             Err(outcome) => {
                 // What the factory has spawned in it.
                 let dropped = panics::catch(move || drop(ctx));
                 self.end(Some(outcome), Ok(()), dropped);
+                None
             }
         }
     }
 
-    /// Its supervisor's, if that is on the same thread. A supervisor has others to serve, and no turns that anybody counts.
+    /// Its supervisor's, if that is on the same thread.
+    pub(super) fn desk_of_thread(&self) -> Option<&Arc<Desk>> {
+        self.link.parent.as_ref().filter(|_| !self.elsewhere).map(|parent| &parent.desk)
+    }
+
+    /// The same, if its turns are counted there. A supervisor has others to serve, and no turns that anybody counts.
     pub(super) fn desk_beside(&self) -> Option<&Arc<Desk>> {
-        let is_beside = !self.elsewhere && self.kept.nested().is_none();
-        self.link.parent.as_ref().filter(|_| is_beside).map(|parent| &parent.desk)
+        self.desk_of_thread().filter(|_| self.kept.nested().is_none())
     }
 
     /// Runs its code, and lets others know that its thread is there.
@@ -213,11 +229,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         if !self.has_concluded.load(Ordering::Acquire) {
             return None;
         }
-        self.conclusion
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-            .map(|outcome| *outcome)
+        self.slots().conclusion.take().map(|outcome| *outcome)
     }
 
     /// Tells that it has ended and is gone; `end` is how it was ended from outside, if it was.
@@ -226,7 +238,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         end: Option<Outcome>,
         run: Result<(), PanicInfo>,
         drop: Result<(), PanicInfo>,
-    ) {
+    ) -> ExitClass {
         let mut caught = [run, drop].into_iter().filter_map(Result::err);
         let outcome = match end.or_else(|| self.take_conclusion()) {
             Some(failed @ (Outcome::Failed(_) | Outcome::TerminateTree(_))) => failed,
@@ -253,7 +265,9 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         if let Some(supervisor) = self.kept.nested() {
             supervisor.ended(&outcome);
         }
+        let exit = outcome.class();
         self.link.exited(outcome);
+        exit
     }
 
     pub(super) fn request(&self, request: u8) {
@@ -262,14 +276,14 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         self.poll_soon();
     }
 
-    fn poll_soon(&self) {
-        if let Some(waker) = &*self.waker() {
+    pub(super) fn poll_soon(&self) {
+        if let Some(waker) = &self.slots().waker {
             waker.wake_by_ref();
         }
     }
 
-    pub(super) fn waker(&self) -> MutexGuard<'_, Option<Waker>> {
-        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn slots(&self) -> MutexGuard<'_, Slots<A>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn take_request(&self) -> u8 {
@@ -351,11 +365,11 @@ impl<A: Actor<Context = Context<A>>> Scope for Incarnation<A> {
         if let Outcome::Failed(_) | Outcome::TerminateTree(_) = outcome {
             self.broken.store(true, Ordering::Relaxed);
         }
-        let mut conclusion = self.conclusion.lock().unwrap_or_else(PoisonError::into_inner);
-        match conclusion.as_deref() {
+        let mut slots = self.slots();
+        match slots.conclusion.as_deref() {
             Some(Outcome::Failed(_) | Outcome::TerminateTree(_)) => {}
             Some(Outcome::Finished | Outcome::Stopped) | None => {
-                *conclusion = Some(Box::new(outcome));
+                slots.conclusion = Some(Box::new(outcome));
                 self.has_concluded.store(true, Ordering::Release);
             }
         }

@@ -2,8 +2,9 @@
 
 use std::{
     any::{Any, TypeId},
+    ptr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
     task::Poll,
@@ -24,7 +25,7 @@ use super::{
 use crate::{
     failure::{BoxError, Failure, Outcome},
     info::HasAddr,
-    policy::WhileDown,
+    policy::{ExitClass, RestartPolicy, WhileDown},
 };
 
 /// Makes an incarnation's actor.
@@ -58,17 +59,16 @@ pub(crate) trait AnyKept: HasAddr {
 
 pub(super) struct Kept<A: Actor<Context = Context<A>>> {
     addr: WeakAddr<A>,
-    mailbox: Mailbox<A>,
+    intake: Mutex<Option<Intake<A>>>,
     recipe: Mutex<Recipe<A>>,
-    /// If it is a supervisor: what the one above it needs. Most are not, and so it takes one word instead of two.
-    nested: Option<Box<Arc<dyn Nested>>>,
+    /// What else it is. Most are nothing else, and there are many of them.
+    role: Option<Box<Role<A>>>,
 }
 
-/// Where its messages are.
-enum Mailbox<A: Actor<Context = Context<A>>> {
-    Own(Mutex<Option<Intake<A>>>),
-    /// It is a member of a pool.
-    Shared {
+enum Role<A: Actor<Context = Context<A>>> {
+    Supervisor(Arc<dyn Nested>),
+    /// Of a pool, which has the mailbox.
+    Member {
         mailbox: Arc<SharedMailbox<A>>,
         is_up: AtomicBool,
     },
@@ -116,6 +116,8 @@ struct Recipe<A: Actor<Context = Context<A>>> {
     /// `None` while it is in use, which may be for ever, and once the mailbox was closed.
     factory: Option<Factory<A>>,
     manners: Manners,
+    /// The incarnation that has only just ended, if its task [stands by](super::standby) for the next one.
+    standby: Option<Weak<Incarnation<A>>>,
     /// How often it was replaced. What was in use meanwhile does not come back.
     edition: u32,
     closed: bool,
@@ -136,13 +138,14 @@ pub(super) enum OnStop {
 pub(super) struct Manners {
     pub(super) on_stop: OnStop,
     pub(super) while_down: WhileDown,
+    pub(super) policy: RestartPolicy,
     /// How many messages it may have in hand.
     pub(super) in_flight: u32,
 }
 
 impl<A: Actor<Context = Context<A>>> Recipe<A> {
     fn new(factory: Factory<A>, manners: Manners) -> Self {
-        Self { factory: Some(factory), manners, edition: 0, closed: false }
+        Self { factory: Some(factory), manners, standby: None, edition: 0, closed: false }
     }
 }
 
@@ -155,8 +158,8 @@ impl<A: Actor<Context = Context<A>>> Kept<A> {
         nested: Option<Arc<dyn Nested>>,
     ) -> Self {
         let recipe = Mutex::new(Recipe::new(factory, manners));
-        let nested = nested.map(Box::new);
-        Self { addr, mailbox: Mailbox::Own(Mutex::new(intake)), recipe, nested }
+        let role = nested.map(|nested| Box::new(Role::Supervisor(nested)));
+        Self { addr, intake: Mutex::new(intake), recipe, role }
     }
 
     pub(super) fn member(
@@ -166,21 +169,29 @@ impl<A: Actor<Context = Context<A>>> Kept<A> {
         manners: Manners,
     ) -> Self {
         let recipe = Mutex::new(Recipe::new(factory, manners));
-        let mailbox = Mailbox::Shared { mailbox, is_up: AtomicBool::new(false) };
-        Self { addr, mailbox, recipe, nested: None }
+        let role = Some(Box::new(Role::Member { mailbox, is_up: AtomicBool::new(false) }));
+        Self { addr, intake: Mutex::new(None), recipe, role }
     }
 
     /// The other members of its pool, if it is a member.
     pub(super) fn crew(&self) -> Option<&Arc<Crew>> {
-        match &self.mailbox {
-            Mailbox::Own(_) => None,
-            Mailbox::Shared { mailbox, .. } => Some(&mailbox.crew),
+        self.as_member().map(|(mailbox, _)| &mailbox.crew)
+    }
+
+    /// If it is a member of a pool: that one's mailbox, and whether this one counts as up.
+    fn as_member(&self) -> Option<(&SharedMailbox<A>, &AtomicBool)> {
+        match self.role.as_deref()? {
+            Role::Member { mailbox, is_up } => Some((mailbox, is_up)),
+            Role::Supervisor(_) => None,
         }
     }
 
     /// If it is a supervisor.
     pub(super) fn nested(&self) -> Option<&dyn Nested> {
-        self.nested.as_ref().map(|nested| &***nested)
+        match self.role.as_deref()? {
+            Role::Supervisor(nested) => Some(&**nested),
+            Role::Member { .. } => None,
+        }
     }
 
     /// Never held while the user's code runs.
@@ -245,15 +256,12 @@ impl<A: Actor<Context = Context<A>>> Kept<A> {
     /// On the supervisor's own thread, the pump of the only incarnation (I1) holds the lock while it is polled, handlers
     /// included. On other threads it is held for one message only, and not while that is handled. So nobody ever waits long.
     pub(super) fn intake(&self) -> MutexGuard<'_, Option<Intake<A>>> {
-        match &self.mailbox {
-            Mailbox::Own(intake) => locked(intake),
-            Mailbox::Shared { mailbox, .. } => locked(&mailbox.intake),
-        }
+        locked(self.as_member().map_or(&self.intake, |(mailbox, _)| &mailbox.intake))
     }
 
     /// An incarnation starts.
     fn up(&self) {
-        if let Mailbox::Shared { mailbox, is_up } = &self.mailbox
+        if let Some((mailbox, is_up)) = self.as_member()
             && !is_up.swap(true, Ordering::Relaxed)
         {
             mailbox.crew.one_is_up();
@@ -262,11 +270,37 @@ impl<A: Actor<Context = Context<A>>> Kept<A> {
 
     /// Returns whether there is nobody to take messages now.
     fn is_last_down(&self) -> bool {
-        match &self.mailbox {
-            Mailbox::Own(_) => true,
-            Mailbox::Shared { mailbox, is_up } => {
-                is_up.swap(false, Ordering::Relaxed) && mailbox.crew.one_is_down() == 0
-            }
+        self.as_member().is_none_or(|(mailbox, is_up)| {
+            is_up.swap(false, Ordering::Relaxed) && mailbox.crew.one_is_down() == 0
+        })
+    }
+
+    /// Whether the task of this incarnation, which has ended in this way, is to stand by for the next one. It is woken when it need
+    /// not any more.
+    pub(super) fn wants_to_stand_by(&self, ended: &Arc<Incarnation<A>>, exit: ExitClass) -> bool {
+        let mut recipe = self.recipe();
+        let wanted = !recipe.closed && recipe.manners.policy.restarts(exit);
+        if wanted {
+            recipe.standby = Some(Arc::downgrade(ended));
+        }
+        wanted
+    }
+
+    /// Whether the task of this incarnation stands by.
+    pub(super) fn has_stand_by(&self, ended: &Incarnation<A>) -> bool {
+        let recipe = self.recipe();
+        recipe.standby.as_ref().is_some_and(|standby| ptr::eq(standby.as_ptr(), ended))
+    }
+
+    /// The incarnation whose task has stood by until now.
+    fn take_standby(&self) -> Option<Arc<Incarnation<A>>> {
+        self.recipe().standby.take()?.upgrade()
+    }
+
+    /// No incarnation follows at once.
+    fn dismiss(&self) {
+        if let Some(ended) = self.take_standby() {
+            ended.poll_soon();
         }
     }
 
@@ -292,13 +326,19 @@ impl<A: Actor<Context = Context<A>>> HasAddr for Kept<A> {
 impl<A: Actor<Context = Context<A>>> AnyKept for Kept<A> {
     fn start(self: Arc<Self>, link: Link) -> Arc<dyn Handle> {
         self.up();
+        let last = self.take_standby();
         let incarnation = Incarnation::new(self, link, false);
-        Arc::clone(&incarnation).run();
+        let launch = Launch::of(Arc::clone(&incarnation));
+        match last {
+            Some(last) => last.is_followed_by(launch),
+            None => launch.run(),
+        }
         incarnation
     }
 
     fn start_elsewhere(self: Arc<Self>, link: Link) -> (Arc<dyn Handle>, Job) {
         self.up();
+        self.dismiss();
         // Its thread may take a while to begin with it.
         self.accept();
         let incarnation = Incarnation::new(self, link, true);
@@ -307,6 +347,7 @@ impl<A: Actor<Context = Context<A>>> AnyKept for Kept<A> {
     }
 
     fn down(self: Arc<Self>) {
+        self.dismiss();
         let is_last = self.is_last_down();
         if self.manners().while_down != WhileDown::Reject {
             return self.accept();
@@ -337,17 +378,14 @@ impl<A: Actor<Context = Context<A>>> AnyKept for Kept<A> {
     }
 
     fn close(&self) {
-        match &self.mailbox {
-            Mailbox::Own(intake) => close(intake),
-            // It is the others' too.
-            Mailbox::Shared { .. } => {
-                self.is_last_down();
-            }
-        }
+        close(&self.intake);
+        // A pool's mailbox is the others' too.
+        self.is_last_down();
         let mut recipe = self.recipe();
         recipe.closed = true;
         let factory = recipe.factory.take();
         drop(recipe);
+        self.dismiss();
         discard(factory);
         if let Some(supervisor) = self.nested() {
             supervisor.close_children();
