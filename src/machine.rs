@@ -85,8 +85,6 @@ pub(crate) struct Machine {
     lost: Vec<u64>,
     /// How many pauses there were without a quiet time after one of them.
     pauses: u32,
-    /// When the last failure was counted, or the last pause ended.
-    trouble_at: Option<Instant>,
     rng: fastrand::Rng,
 }
 
@@ -103,7 +101,6 @@ impl Machine {
             was_ready: false,
             lost: Vec::new(),
             pauses: 0,
-            trouble_at: None,
             rng: fastrand::Rng::with_seed(settings.seed),
             settings,
         }

@@ -63,27 +63,6 @@ pub(crate) struct Slot {
 }
 
 impl State {
-    fn slot(&self) -> Option<Slot> {
-        match *self {
-            Self::Starting { limit } | Self::Stopping { limit, .. } => limit,
-            Self::BackingOff { until: Until::Due(slot) } => Some(slot),
-            Self::BackingOff { until: Until::PauseEnds(_) | Until::Turn }
-            | Self::Running
-            | Self::Terminated => None,
-        }
-    }
-
-    fn place(&self) -> Option<u64> {
-        match *self {
-            Self::BackingOff { until: Until::PauseEnds(place) } => Some(place),
-            Self::BackingOff { until: Until::Due(_) | Until::Turn }
-            | Self::Starting { .. }
-            | Self::Running
-            | Self::Stopping { .. }
-            | Self::Terminated => None,
-        }
-    }
-
     /// Whether there is an incarnation, which will tell of its end.
     pub(crate) fn is_up(&self) -> bool {
         match self {
@@ -269,8 +248,24 @@ impl Child {
         }
     }
 
-    /// It is looked at before and after each change: nothing in it is worked out twice.
-    pub(super) fn footprint(&self) -> Footprint {
+    /// What it is entered for; most are for nothing, most of the time.
+    pub(super) fn waits(&self) -> Option<Waits> {
+        let (slot, place) = match self.state {
+            State::Starting { limit } | State::Stopping { limit, .. } => (limit, None),
+            State::BackingOff { until: Until::Due(slot) } => (Some(slot), None),
+            State::BackingOff { until: Until::PauseEnds(place) } => (None, Some(place)),
+            State::BackingOff { until: Until::Turn } | State::Running | State::Terminated => {
+                (None, None)
+            }
+        };
+        let probe = self.probe().map(|probe| probe.until);
+        let left_behind = self.is_left_behind();
+        let waits = slot.is_some() || place.is_some() || probe.is_some() || left_behind;
+        waits.then_some(Waits { slot, probe, place, left_behind })
+    }
+
+    /// As what it counts.
+    pub(super) fn tally(&self) -> Tally {
         let shown = self.shown();
         let essential = self.counts_as_essential(shown);
         let active = match self.state {
@@ -282,13 +277,7 @@ impl Child {
             | State::BackingOff { .. }
             | State::Stopping { .. } => true,
         };
-        Footprint {
-            waits: Waits {
-                slot: self.state.slot(),
-                probe: self.probe().map(|probe| probe.until),
-                place: self.state.place(),
-                left_behind: self.is_left_behind(),
-            },
+        Tally {
             shown,
             kind: self.terms.kind,
             restarts: self.restarts(),
@@ -300,10 +289,9 @@ impl Child {
     }
 }
 
-/// Where a child is entered besides its own record: among the timers, in the queue, in the counts.
+/// As what a child counts.
 #[derive(Clone, Copy)]
-pub(super) struct Footprint {
-    pub(super) waits: Waits,
+pub(super) struct Tally {
     pub(super) shown: Option<ChildState>,
     pub(super) kind: ChildKind,
     pub(super) restarts: u64,
@@ -317,7 +305,7 @@ pub(super) struct Footprint {
     pub(super) up_and_known: bool,
 }
 
-/// What a child waits for: times, and a place in the queue; or that it is not waited for.
+/// Where a child is entered besides its own record: for times, and with a place in the queue; or that it is not waited for.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) struct Waits {
     pub(super) slot: Option<Slot>,

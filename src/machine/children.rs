@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::{
     Standing, Terms,
-    child::{Child, Footprint, Probe, Slot, State, Until, Waits},
+    child::{Child, Probe, Slot, State, Tally, Until, Waits},
 };
 use crate::{info::ChildCounts, rows::Rows};
 
@@ -36,9 +36,8 @@ impl Children {
     /// Takes on a child that waits for its turn.
     pub(crate) fn insert(&mut self, id: u64, terms: Arc<Terms>, life: u64, on_trial: bool) {
         let child = Child::new(terms, life, on_trial);
-        let footprint = child.footprint();
-        self.note(id, footprint.waits);
-        self.count(footprint, 1);
+        self.note(id, child.waits());
+        self.count(child.tally(), 1);
         self.rows.insert(id, child);
     }
 
@@ -153,9 +152,8 @@ impl Children {
 
     pub(crate) fn remove(&mut self, id: u64) {
         if let Some(child) = self.rows.remove(id) {
-            let footprint = child.footprint();
-            self.forget(id, footprint.waits);
-            self.count(footprint, -1);
+            self.forget(id, child.waits());
+            self.count(child.tally(), -1);
         }
     }
 
@@ -226,18 +224,19 @@ impl Children {
 
     fn change(&mut self, id: u64, change: impl FnOnce(&mut Child)) {
         let Some(child) = self.rows.get_mut(id) else { return };
-        let before = child.footprint();
+        let (waited, before) = (child.waits(), child.tally());
         change(child);
-        let after = child.footprint();
-        if before.waits != after.waits {
-            self.forget(id, before.waits);
-            self.note(id, after.waits);
+        let (waits, after) = (child.waits(), child.tally());
+        if waits != waited {
+            self.forget(id, waited);
+            self.note(id, waits);
         }
         self.count(before, -1);
         self.count(after, 1);
     }
 
-    fn note(&mut self, id: u64, waits: Waits) {
+    fn note(&mut self, id: u64, waits: Option<Waits>) {
+        let Some(waits) = waits else { return };
         for slot in [waits.slot, waits.probe].into_iter().flatten() {
             self.timers.insert(slot, id);
         }
@@ -249,7 +248,8 @@ impl Children {
         }
     }
 
-    fn forget(&mut self, id: u64, waits: Waits) {
+    fn forget(&mut self, id: u64, waits: Option<Waits>) {
+        let Some(waits) = waits else { return };
         for slot in [waits.slot, waits.probe].into_iter().flatten() {
             self.timers.remove(&slot);
         }
@@ -261,7 +261,7 @@ impl Children {
         }
     }
 
-    fn count(&mut self, child: Footprint, by: i8) {
+    fn count(&mut self, child: Tally, by: i8) {
         if child.significant {
             self.significant = self.significant.wrapping_add_signed(by.into());
         }

@@ -125,11 +125,9 @@ impl Machine {
 
     /// Counts a failure on the meter, and whether it follows a quiet time.
     fn count_failure(&mut self, now: Instant) -> f64 {
-        let quiet = self.trouble_at.map(|at| now.saturating_duration_since(at));
-        if quiet.is_none_or(|quiet| quiet >= self.settings.decay) {
+        if self.meter.quiet(now).is_none_or(|quiet| quiet >= self.settings.decay) {
             self.pauses = 0;
         }
-        self.trouble_at = Some(now);
         self.meter.raise(now)
     }
 
@@ -210,8 +208,7 @@ impl Machine {
     /// What waited becomes due, spread over the settings' time, in the order in which it failed; in a group, by turns.
     pub(super) fn leave_pause(&mut self, now: Instant, out: &mut Vec<Action>) {
         self.phase = Phase::Running;
-        self.meter.reset();
-        self.trouble_at = Some(now);
+        self.meter.reset(now);
         out.push(Action::PauseLeft);
         let waiting = self.children.queued();
         let step = self.settings.spread.as_secs_f64() / waiting.len().max(1) as f64;

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Meter {
     half_life: Duration,
-    /// The count, and when it was right.
     count: f64,
+    /// When the count was right: that of the last failure, or of the reset after it.
     at: Option<Instant>,
 }
 
@@ -19,11 +19,10 @@ impl Meter {
 
     /// What it reads now.
     pub(crate) fn read(&self, now: Instant) -> f64 {
-        let Some(at) = self.at else { return 0.0 };
-        let elapsed = now.saturating_duration_since(at);
-        if elapsed.is_zero() {
+        if self.at == Some(now) {
             return self.count; // It was raised for this very failure.
         }
+        let elapsed = self.quiet(now).unwrap_or_default();
         self.count * (-elapsed.as_secs_f64() / self.half_life.as_secs_f64()).exp2()
     }
 
@@ -34,9 +33,14 @@ impl Meter {
         self.count
     }
 
-    pub(crate) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self, now: Instant) {
         self.count = 0.0;
-        self.at = None;
+        self.at = Some(now);
+    }
+
+    /// How long it was neither raised nor reset, if it ever was.
+    pub(crate) fn quiet(&self, now: Instant) -> Option<Duration> {
+        self.at.map(|at| now.saturating_duration_since(at))
     }
 }
 
@@ -79,9 +83,19 @@ mod tests {
         let (now, mut meter) = (Instant::now(), Meter::new(HALF_LIFE));
         assert_eq!(meter.read(now), 0.0);
         meter.raise(now);
-        meter.reset();
-        assert_eq!(meter, Meter::new(HALF_LIFE));
+        meter.reset(now);
         assert_eq!(meter.read(now), 0.0);
+        assert_eq!(meter.read(now + HALF_LIFE), 0.0);
+    }
+
+    #[test]
+    fn it_is_quiet_from_the_last_failure_on_or_from_the_last_reset() {
+        let (now, mut meter) = (Instant::now(), Meter::new(HALF_LIFE));
+        assert_eq!(meter.quiet(now), None);
+        meter.raise(now);
+        assert_eq!(meter.quiet(now + HALF_LIFE), Some(HALF_LIFE));
+        meter.reset(now + HALF_LIFE);
+        assert_eq!(meter.quiet(now + HALF_LIFE), Some(Duration::ZERO));
     }
 
     #[test]
