@@ -5,7 +5,7 @@ use std::{
     mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::ThreadId,
 };
@@ -42,6 +42,8 @@ pub(super) struct Blueprint {
     pub(super) bus: Arc<Bus>,
     /// Whether another incarnation may follow the one that runs.
     returns: AtomicBool,
+    /// How many children it ever had. Each has the next number.
+    children: AtomicU64,
     /// For whoever watches it.
     #[cfg(all(feature = "systemd", unix))]
     pub(super) condition: std::sync::OnceLock<tokio::sync::watch::Sender<Condition>>,
@@ -61,7 +63,6 @@ pub(crate) struct Condition {
 pub(super) struct Plan {
     /// The declared children, while no incarnation has them.
     pub(super) declared: BTreeMap<u64, Declared>,
-    pub(super) next_child: u64,
     /// The way to the running incarnation.
     pub(super) outbox: Option<UnboundedSender<Notice>>,
     /// That incarnation, for those who look at it on its own thread.
@@ -105,6 +106,7 @@ impl Blueprint {
             addr,
             bus,
             returns: AtomicBool::new(true),
+            children: AtomicU64::new(0),
             #[cfg(all(feature = "systemd", unix))]
             condition: Default::default(),
             plan: Mutex::default(),
@@ -123,28 +125,36 @@ impl Blueprint {
     where
         A: Actor<Context = Context<A>>,
     {
-        let (child, _) = self.take_on(spec)?;
+        let mut alike = mem::take(&mut self.plan().alike);
+        let taken = self.take_on(spec, &mut alike);
         let mut plan = self.plan();
+        plan.alike = alike;
+        let (child, _) = taken?;
         let max = self.spec.max_children.unwrap_or(usize::MAX);
         let of = || format!("supervisor {:?}", self.bus.name());
         let allowed = "as many as there are declared children, or more";
         check(plan.declared.len() < max, of, "max_children", &max, allowed)?;
-        let id = plan.next_child();
+        let id = self.next_child();
         plan.declared.insert(id, Declared { child, life: 0, last_failure: None });
         Ok(())
     }
 
-    pub(super) fn take_on<A>(&self, spec: ChildSpec<A>) -> Result<(TakenOn, Addr<A>), SpecError>
+    pub(super) fn next_child(&self) -> u64 {
+        self.children.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(super) fn take_on<A>(
+        &self,
+        spec: ChildSpec<A>,
+        alike: &mut Alike,
+    ) -> Result<(TakenOn, Addr<A>), SpecError>
     where
         A: Actor<Context = Context<A>>,
     {
-        let mut alike = mem::take(&mut self.plan().alike);
-        let taken = match spec.is_pool() {
+        let (child, addr) = match spec.is_pool() {
             true => pool::take_on(spec, &self.spec),
-            false => spec.take_on(&self.spec, &mut alike),
-        };
-        self.plan().alike = alike;
-        let (child, addr) = taken?;
+            false => spec.take_on(&self.spec, alike),
+        }?;
         if let Some(nested) = child.nested() {
             nested.adopt(&self.bus);
         }
@@ -176,14 +186,6 @@ pub(super) fn push_open<T>(waiting: &mut Vec<T>, one: T, has_gone: impl Fn(&T) -
         waiting.reserve(waiting.len());
     }
     waiting.push(one);
-}
-
-impl Plan {
-    pub(super) fn next_child(&mut self) -> u64 {
-        let id = self.next_child;
-        self.next_child += 1;
-        id
-    }
 }
 
 impl Nested for Blueprint {
@@ -331,11 +333,11 @@ mod tests {
     #[test]
     fn children_on_the_same_terms_share_them_and_those_of_one_name_share_that() {
         let supervisor = Supervisor::new("root");
-        let child = |name: &str, policy| {
+        let mut alike = Alike::default();
+        let mut child = |name: &str, policy| {
             let service = ChildSpec::service(name, |_: CancellationToken| async {});
-            let (child, _) =
-                supervisor.blueprint.take_on(service.restart(policy)).expect("it makes sense");
-            child
+            let taken_on = supervisor.blueprint.take_on(service.restart(policy), &mut alike);
+            taken_on.expect("it makes sense").0
         };
         let [one, another] = [RestartPolicy::Transient; 2].map(|policy| child("one", policy));
         assert!(Arc::ptr_eq(&one.terms, &another.terms));
@@ -350,7 +352,8 @@ mod tests {
         System::new().block_on(async {
             let service = ChildSpec::service("service", |_: CancellationToken| async {});
             let service = service.while_down(WhileDown::Reject);
-            let taken_on = Supervisor::new("root").blueprint.take_on(service);
+            let taken_on =
+                Supervisor::new("root").blueprint.take_on(service, &mut Alike::default());
             let Ok((TakenOn { kept, .. }, _)) = taken_on else { panic!("it makes sense") };
             Arc::clone(&kept).down();
             yield_now().await;

@@ -76,10 +76,10 @@ where
 
 impl Plan {
     /// If it is a pool: declares as many members as there are to be. Returns those that are too many.
-    pub(super) fn declare_members(&mut self) -> Vec<Declared> {
+    pub(super) fn declare_members(&mut self, next_child: impl Fn() -> u64) -> Vec<Declared> {
         let Some(mut members) = self.members.take() else { return Vec::new() };
         while self.declared.len() < members.size {
-            let (id, child) = (self.next_child(), members.next());
+            let (id, child) = (next_child(), members.next());
             self.declared.insert(id, Declared { child, life: 0, last_failure: None });
         }
         let mut excess = Vec::new();

@@ -18,7 +18,7 @@ use super::{
 #[cfg(feature = "web")]
 use crate::messages::Observe;
 use crate::{
-    child::{Child, ChildSpec, Nested},
+    child::{Child, ChildSpec},
     error::{AddError, ChildError, RemoveError, ReplaceError, ResizeError},
     failure::Failure,
     info::{ChildInfo, SupervisorState, TreeNode},
@@ -47,7 +47,7 @@ impl Shell {
         if self.machine.state() == SupervisorState::Stopping {
             return spec.refused(AddError::Stopping);
         }
-        if self.blueprint.is_pool() {
+        if self.is_pool {
             return spec.refused(AddError::IsPool);
         }
         let max = self.blueprint.spec.max_children;
@@ -57,7 +57,7 @@ impl Shell {
         if let Err(error) = spec.check_place() {
             return spec.refused(error);
         }
-        let (child, addr) = self.blueprint.take_on(spec)?;
+        let (child, addr) = self.blueprint.take_on(spec, &mut self.alike)?;
         let name = child.name.clone();
         let id = self.add(child, on_trial, ctx);
         Ok(Child::new(self.token(id), addr, name))

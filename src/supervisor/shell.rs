@@ -26,7 +26,7 @@ use super::{
 pub(super) use crate::clock::now;
 use crate::{
     child::{
-        self, Desk, LeftBehind, Nested, Notice, TakenOn,
+        self, Alike, Desk, LeftBehind, Nested, Notice, TakenOn,
         panics::{self},
     },
     event::EventKind,
@@ -45,10 +45,13 @@ pub(super) struct Shell {
     pub(super) blueprint: Arc<Blueprint>,
     /// Nobody restarts it.
     pub(super) is_root: bool,
+    /// Its members are all that it is there for.
+    pub(super) is_pool: bool,
     pub(super) machine: Machine,
     pub(super) children: Rows<Entry>,
     /// Those of them that come back with this supervisor. A bit in each record would take a word.
     pub(super) declared: BTreeSet<u64>,
+    pub(super) alike: Alike,
     /// How the incarnation of this child has ended, until the machine has said what to make of it.
     pub(super) ended_with: Option<(u64, Arc<Failure>)>,
     pub(super) inbox: UnboundedReceiver<Notice>,
@@ -105,7 +108,7 @@ impl Shell {
         let (outbox, inbox) = unbounded_channel();
         let desk = Desk::new(blueprint.id, outbox);
         let spec = &blueprint.spec;
-        let needs_children = blueprint.is_pool();
+        let is_pool = blueprint.is_pool();
         let needs_one_ready = blueprint.plan().members.as_ref().is_some_and(|pool| pool.essential);
         let machine = Machine::new(Settings {
             decay: spec.failure_decay,
@@ -119,7 +122,7 @@ impl Shell {
             give_up_after_pauses: spec.give_up_after_pauses,
             start_failure: spec.start_failure,
             auto_shutdown: spec.auto_shutdown,
-            needs_children,
+            needs_children: is_pool,
             needs_one_ready,
             shutdown_order: spec.shutdown_order,
             stop_delay: spec.stop_delay,
@@ -130,7 +133,7 @@ impl Shell {
         plan.report = StopReport::default();
         plan.left_behind = Vec::new();
         plan.remains = None;
-        let excess = plan.declare_members();
+        let excess = plan.declare_members(|| blueprint.next_child());
         let declared = mem::take(&mut plan.declared);
         drop(plan);
         for Declared { child, last_failure, .. } in excess {
@@ -143,8 +146,10 @@ impl Shell {
         let mut shell = Self {
             blueprint,
             is_root,
+            is_pool,
             machine,
             children: Rows::default(),
+            alike: Alike::default(),
             declared: declared.keys().copied().collect(),
             ended_with: None,
             inbox,
@@ -195,7 +200,7 @@ impl Shell {
         on_trial: bool,
         ctx: &mut Context<Supervisor>,
     ) -> u64 {
-        let (id, terms) = (self.blueprint.plan().next_child(), child.terms.clone());
+        let (id, terms) = (self.blueprint.next_child(), child.terms.clone());
         self.children.insert(id, Entry::new(child));
         self.input(Input::Add { child: id, terms, on_trial }, ctx);
         id
