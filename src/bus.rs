@@ -123,7 +123,7 @@ impl Bus {
     fn listens(&self, loudest: Level) -> bool {
         // A logger is the user's code.
         let enabled = || panics::catch(|| record::is_enabled(loudest));
-        let logs = || self.logs() && enabled().unwrap_or(false);
+        let logs = || self.logs() && record::may_be_enabled(loudest) && enabled().unwrap_or(false);
         #[cfg(feature = "web")]
         if self.hub.get().is_some() {
             return true;

@@ -32,7 +32,7 @@ pub(crate) use self::protocol::{
 #[cfg(machine_fuzz)]
 pub(crate) use self::tests::fuzz;
 use self::{
-    child::{Slot, State, Then},
+    child::{Child, Slot, State, Then},
     children::Children,
     group::Group,
     meter::Meter,
@@ -109,12 +109,11 @@ impl Machine {
     pub(crate) fn handle(&mut self, input: Input, now: Instant, out: &mut Vec<Action>) {
         match input {
             Input::Declare { child, terms, life } => {
-                self.children.insert(child, terms, life, false);
+                self.children.insert(child, Child::new(terms, life, false));
             }
             Input::Start => self.start_declared(now, out),
             Input::Add { child, terms, on_trial } => {
-                self.children.insert(child, terms, 0, on_trial);
-                self.start(child, now, out);
+                self.add(child, Child::new(terms, 0, on_trial), now, out);
             }
             Input::Retune { child, terms } => self.children.set_terms(child, terms),
             Input::Ready { child, life } => self.ready(child, life, now, out),
@@ -154,10 +153,19 @@ impl Machine {
         }
     }
 
+    /// It is entered as one that starts, and never as one that waits for that.
+    fn add(&mut self, id: u64, mut child: Child, now: Instant, out: &mut Vec<Action>) {
+        let limit = self.limit(child.terms.start_timeout, now);
+        let life = child.begin(limit);
+        self.children.insert(id, child);
+        self.watch(id, now);
+        out.push(Action::Start { child: id, life });
+    }
+
     fn start(&mut self, child: u64, now: Instant, out: &mut Vec<Action>) {
         let limit = self.children.get(child).and_then(|child| child.terms.start_timeout);
         let limit = self.limit(limit, now);
-        let life = self.children.next_life(child, State::Starting { limit });
+        let life = self.children.begin(child, limit);
         self.watch(child, now);
         out.push(Action::Start { child, life });
     }

@@ -27,6 +27,11 @@ pub(crate) fn is_enabled(level: Level) -> bool {
     }
 }
 
+/// Whether it may be, as far as that is known without a look at whoever writes.
+pub(crate) fn may_be_enabled(level: Level) -> bool {
+    traced::listens() || level <= log::max_level()
+}
+
 /// Writes a line.
 pub(crate) fn line(level: Level, line: fmt::Arguments<'_>) {
     match traced::listens() {

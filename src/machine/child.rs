@@ -130,6 +130,17 @@ impl Child {
         }
     }
 
+    /// A new incarnation. Returns its number.
+    pub(super) fn begin(&mut self, limit: Option<Slot>) -> u64 {
+        self.life += 1;
+        self.state = State::Starting { limit };
+        self.set_elsewhere(self.terms.elsewhere.is_some());
+        self.ready_at = None;
+        self.begun = true;
+        self.below = self.assumed();
+        self.life
+    }
+
     pub(super) fn probe(&self) -> Option<&Probe> {
         self.extras.as_ref()?.probe.as_ref()
     }
@@ -201,15 +212,23 @@ impl Child {
 
     /// Where it is, as users see it; `None` for a child that is not listed any more.
     pub(crate) fn shown(&self) -> Option<ChildState> {
+        self.stage().0
+    }
+
+    /// Where it is, as users see it; and whether it is there to stay.
+    fn stage(&self) -> (Option<ChildState>, bool) {
         match self.state {
-            State::Starting { .. } => Some(ChildState::Starting),
-            State::Running => Some(ChildState::Running),
+            State::Starting { .. } => (Some(ChildState::Starting), true),
+            State::Running => (Some(ChildState::Running), true),
             // Its first turn has yet to come.
-            State::BackingOff { until: Until::Turn } if !self.begun => Some(ChildState::Starting),
-            State::BackingOff { .. } => Some(ChildState::BackingOff),
-            State::Stopping { then: Then::Forget, .. } => None,
-            State::Stopping { .. } => Some(ChildState::Stopping),
-            State::Terminated => Some(ChildState::Terminated),
+            State::BackingOff { until: Until::Turn } if !self.begun => {
+                (Some(ChildState::Starting), true)
+            }
+            State::BackingOff { .. } => (Some(ChildState::BackingOff), true),
+            State::Stopping { then: Then::Forget, .. } => (None, false),
+            State::Stopping { then: Then::Terminate, .. } => (Some(ChildState::Stopping), false),
+            State::Stopping { .. } => (Some(ChildState::Stopping), true),
+            State::Terminated => (Some(ChildState::Terminated), false),
         }
     }
 
@@ -266,22 +285,13 @@ impl Child {
 
     /// As what it counts.
     pub(super) fn tally(&self) -> Tally {
-        let shown = self.shown();
+        let (shown, stays) = self.stage();
         let essential = self.counts_as_essential(shown);
-        let active = match self.state {
-            State::Terminated | State::Stopping { then: Then::Terminate | Then::Forget, .. } => {
-                false
-            }
-            State::Starting { .. }
-            | State::Running
-            | State::BackingOff { .. }
-            | State::Stopping { .. } => true,
-        };
         Tally {
             shown,
             kind: self.terms.kind,
             restarts: self.restarts(),
-            significant: self.terms.significant && active && !self.on_trial,
+            significant: self.terms.significant && stays && !self.on_trial,
             essential,
             missing: essential && !self.is_whole(),
             up_and_known: self.is_up_and_known(),

@@ -33,9 +33,7 @@ pub(crate) struct Children {
 }
 
 impl Children {
-    /// Takes on a child that waits for its turn.
-    pub(crate) fn insert(&mut self, id: u64, terms: Arc<Terms>, life: u64, on_trial: bool) {
-        let child = Child::new(terms, life, on_trial);
+    pub(crate) fn insert(&mut self, id: u64, child: Child) {
         self.note(id, child.waits());
         self.count(child.tally(), 1);
         self.rows.insert(id, child);
@@ -131,18 +129,10 @@ impl Children {
         }
     }
 
-    /// A new incarnation; returns its number.
-    pub(crate) fn next_life(&mut self, id: u64, state: State) -> u64 {
+    /// A new incarnation. Returns its number.
+    pub(crate) fn begin(&mut self, id: u64, limit: Option<Slot>) -> u64 {
         let mut life = 0;
-        self.change(id, |child| {
-            child.life += 1;
-            child.state = state;
-            child.set_elsewhere(child.terms.elsewhere.is_some());
-            child.ready_at = None;
-            child.begun = true;
-            child.below = child.assumed();
-            life = child.life;
-        });
+        self.change(id, |child| life = child.begin(limit));
         life
     }
 

@@ -207,7 +207,11 @@ impl Shell {
     }
 
     pub(super) fn input(&mut self, input: Input, ctx: &mut Context<Supervisor>) {
-        self.machine.handle(input, now(), &mut self.actions);
+        self.input_at(now(), input, ctx);
+    }
+
+    pub(super) fn input_at(&mut self, now: Instant, input: Input, ctx: &mut Context<Supervisor>) {
+        self.machine.handle(input, now, &mut self.actions);
         self.act(ctx);
     }
 

@@ -195,7 +195,7 @@ impl World {
     /// Whether something happens if nobody says anything, but that those that are not stuck are asked whether they are.
     pub(super) fn waits_for_a_time(&self) -> bool {
         let is_found = |up: Up| up.stuck && up.watched;
-        let has_limit = |child: &child::Child| match child.state {
+        let has_limit = |child: &Child| match child.state {
             State::Starting { limit } | State::Stopping { limit, .. } => limit.is_some(),
             State::BackingOff { until } => until != Until::Turn,
             State::Running | State::Terminated => false,
