@@ -176,7 +176,7 @@ impl Supervisor {
         match self.into_spec(alias).take_on(&Spec::default(), &mut Alike::default()) {
             Ok((root, _)) => {
                 let span = Span::of_root(&root.name);
-                drop(root.kept.start(Link { parent: None, span }));
+                drop(root.kept.start(Link { parent: None, span }, root.terms.policy, None));
             }
             Err(error) => panics::log(Level::Error, format_args!("not started: {error}")),
         }

@@ -39,7 +39,7 @@ use super::{
 use crate::{
     failure::{Failure, Outcome, PanicInfo},
     machine::Standing,
-    policy::ExitClass,
+    policy::{ExitClass, RestartPolicy},
     token::ChildToken,
 };
 
@@ -55,6 +55,10 @@ pub(crate) trait Handle: Running {
     fn is_busy(&self) -> bool;
     /// When its thread last turned to the code of any child. Only known of one that has begun on another thread.
     fn last_turn(&self) -> Option<Instant>;
+    /// It has ended, and nothing follows at once.
+    fn dismiss(&self);
+    /// An `Arc<Incarnation<A>>`.
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
     /// Gives its thread up: it takes no more messages, and is dropped if that thread ever has the time.
     fn fence(&self);
 }
@@ -69,6 +73,10 @@ pub(super) struct Incarnation<A: Actor<Context = Context<A>>> {
     pub(super) link: Link,
     /// Not on its supervisor's thread.
     pub(super) elsewhere: bool,
+    /// It says after which ends its task stands by for the next one.
+    pub(super) policy: RestartPolicy,
+    /// It has ended, and its task [stands by](super::standby).
+    pub(super) stands_by: AtomicBool,
     pub(super) turn: Turn,
     /// How many messages it may have in hand.
     pub(super) in_flight: AtomicU32,
@@ -108,12 +116,6 @@ pub(super) struct Slots<A: Actor<Context = Context<A>>> {
     pub(super) next: Launch<A>,
 }
 
-impl<A: Actor<Context = Context<A>>> Default for Slots<A> {
-    fn default() -> Self {
-        Self { waker: None, conclusion: None, next: Launch::default() }
-    }
-}
-
 /// What is known of an incarnation that others on other threads have to do with.
 #[derive(Default)]
 struct Far {
@@ -126,12 +128,36 @@ struct Far {
 }
 
 impl<A: Actor<Context = Context<A>>> Incarnation<A> {
-    pub(super) fn new(kept: Arc<Kept<A>>, link: Link, elsewhere: bool) -> Arc<Self> {
+    /// One on its supervisor's thread. With the waker of the task in which it starts, if that is there.
+    pub(super) fn here(
+        kept: Arc<Kept<A>>,
+        link: Link,
+        policy: RestartPolicy,
+        waker: Option<Waker>,
+    ) -> Arc<Self> {
+        Self::new(kept, link, false, policy, waker)
+    }
+
+    pub(super) fn elsewhere(kept: Arc<Kept<A>>, link: Link) -> Arc<Self> {
+        // The next one may be on yet another thread.
+        let no_standby = RestartPolicy::Temporary;
+        Self::new(kept, link, true, no_standby, None)
+    }
+
+    fn new(
+        kept: Arc<Kept<A>>,
+        link: Link,
+        elsewhere: bool,
+        policy: RestartPolicy,
+        waker: Option<Waker>,
+    ) -> Arc<Self> {
         let far = (elsewhere || kept.crew().is_some()).then(Box::default);
         Arc::new(Self {
             kept,
             link,
             elsewhere,
+            policy,
+            stands_by: AtomicBool::new(false),
             turn: Turn::new(),
             in_flight: AtomicU32::new(u32::MAX),
             fenced: AtomicBool::new(false),
@@ -139,7 +165,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
             far,
             is_gone: AtomicBool::new(false),
             request: AtomicU8::new(NOTHING),
-            slots: Mutex::default(),
+            slots: Mutex::new(Slots { waker, conclusion: None, next: Launch::default() }),
             has_concluded: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             draining: AtomicBool::new(false),
@@ -175,14 +201,10 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         }
     }
 
-    /// Its supervisor's, if that is on the same thread.
-    pub(super) fn desk_of_thread(&self) -> Option<&Arc<Desk>> {
-        self.link.parent.as_ref().filter(|_| !self.elsewhere).map(|parent| &parent.desk)
-    }
-
-    /// The same, if its turns are counted there. A supervisor has others to serve, and no turns that anybody counts.
+    /// Its supervisor's, if that is on the same thread. A supervisor has others to serve, and no turns that anybody counts.
     pub(super) fn desk_beside(&self) -> Option<&Arc<Desk>> {
-        self.desk_of_thread().filter(|_| self.kept.nested().is_none())
+        let is_beside = !self.elsewhere && self.kept.nested().is_none();
+        self.link.parent.as_ref().filter(|_| is_beside).map(|parent| &parent.desk)
     }
 
     /// Runs its code, and lets others know that its thread is there.
@@ -276,7 +298,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         self.poll_soon();
     }
 
-    pub(super) fn poll_soon(&self) {
+    fn poll_soon(&self) {
         if let Some(waker) = &self.slots().waker {
             waker.wake_by_ref();
         }
@@ -349,6 +371,16 @@ impl<A: Actor<Context = Context<A>>> Handle for Incarnation<A> {
 
     fn last_turn(&self) -> Option<Instant> {
         self.began()?.1.last()
+    }
+
+    fn dismiss(&self) {
+        if self.stands_by.swap(false, Ordering::Relaxed) {
+            self.poll_soon();
+        }
+    }
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
     }
 
     fn fence(&self) {

@@ -2,9 +2,8 @@
 
 use std::{
     any::{Any, TypeId},
-    ptr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::Poll,
@@ -25,7 +24,7 @@ use super::{
 use crate::{
     failure::{BoxError, Failure, Outcome},
     info::HasAddr,
-    policy::{ExitClass, RestartPolicy, WhileDown},
+    policy::{RestartPolicy, WhileDown},
 };
 
 /// Makes an incarnation's actor.
@@ -41,8 +40,14 @@ pub(crate) struct StillMaking;
 
 /// What is kept of a child, whatever its actor type.
 pub(crate) trait AnyKept: HasAddr {
-    /// Starts an incarnation on this thread. If that fails, the link tells of its end.
-    fn start(self: Arc<Self>, link: Link) -> Arc<dyn Handle>;
+    /// Starts an incarnation on this thread, in the task of the last one if that [stands by](super::standby). If it fails, the link
+    /// tells of its end.
+    fn start(
+        self: Arc<Self>,
+        link: Link,
+        policy: RestartPolicy,
+        last: Option<Arc<dyn Handle>>,
+    ) -> Arc<dyn Handle>;
     /// An incarnation that starts where the job is run. If the job is dropped instead, the link tells so.
     fn start_elsewhere(self: Arc<Self>, link: Link) -> (Arc<dyn Handle>, Job);
     /// No incarnation will start for some time. It may be told so again, when its recipe was replaced.
@@ -116,8 +121,6 @@ struct Recipe<A: Actor<Context = Context<A>>> {
     /// `None` while it is in use, which may be for ever, and once the mailbox was closed.
     factory: Option<Factory<A>>,
     manners: Manners,
-    /// The incarnation that has only just ended, if its task [stands by](super::standby) for the next one.
-    standby: Option<Weak<Incarnation<A>>>,
     /// How often it was replaced. What was in use meanwhile does not come back.
     edition: u32,
     closed: bool,
@@ -138,14 +141,13 @@ pub(super) enum OnStop {
 pub(super) struct Manners {
     pub(super) on_stop: OnStop,
     pub(super) while_down: WhileDown,
-    pub(super) policy: RestartPolicy,
     /// How many messages it may have in hand.
     pub(super) in_flight: u32,
 }
 
 impl<A: Actor<Context = Context<A>>> Recipe<A> {
     fn new(factory: Factory<A>, manners: Manners) -> Self {
-        Self { factory: Some(factory), manners, standby: None, edition: 0, closed: false }
+        Self { factory: Some(factory), manners, edition: 0, closed: false }
     }
 }
 
@@ -275,35 +277,6 @@ impl<A: Actor<Context = Context<A>>> Kept<A> {
         })
     }
 
-    /// Whether the task of this incarnation, which has ended in this way, is to stand by for the next one. It is woken when it need
-    /// not any more.
-    pub(super) fn wants_to_stand_by(&self, ended: &Arc<Incarnation<A>>, exit: ExitClass) -> bool {
-        let mut recipe = self.recipe();
-        let wanted = !recipe.closed && recipe.manners.policy.restarts(exit);
-        if wanted {
-            recipe.standby = Some(Arc::downgrade(ended));
-        }
-        wanted
-    }
-
-    /// Whether the task of this incarnation stands by.
-    pub(super) fn has_stand_by(&self, ended: &Incarnation<A>) -> bool {
-        let recipe = self.recipe();
-        recipe.standby.as_ref().is_some_and(|standby| ptr::eq(standby.as_ptr(), ended))
-    }
-
-    /// The incarnation whose task has stood by until now.
-    fn take_standby(&self) -> Option<Arc<Incarnation<A>>> {
-        self.recipe().standby.take()?.upgrade()
-    }
-
-    /// No incarnation follows at once.
-    fn dismiss(&self) {
-        if let Some(ended) = self.take_standby() {
-            ended.poll_soon();
-        }
-    }
-
     fn accept(&self) {
         if let Some(intake) = &mut *self.intake() {
             intake.stop_rejecting();
@@ -324,30 +297,33 @@ impl<A: Actor<Context = Context<A>>> HasAddr for Kept<A> {
 }
 
 impl<A: Actor<Context = Context<A>>> AnyKept for Kept<A> {
-    fn start(self: Arc<Self>, link: Link) -> Arc<dyn Handle> {
+    fn start(
+        self: Arc<Self>,
+        link: Link,
+        policy: RestartPolicy,
+        last: Option<Arc<dyn Handle>>,
+    ) -> Arc<dyn Handle> {
         self.up();
-        let last = self.take_standby();
-        let incarnation = Incarnation::new(self, link, false);
-        let launch = Launch::of(Arc::clone(&incarnation));
-        match last {
-            Some(last) => last.is_followed_by(launch),
-            None => launch.run(),
+        match last.and_then(|last| last.into_any().downcast::<Incarnation<A>>().ok()) {
+            Some(last) if last.stands_by() => last.is_followed_by(self, link, policy),
+            _ => {
+                let incarnation = Incarnation::here(self, link, policy, None);
+                Launch::of(Arc::clone(&incarnation)).run();
+                incarnation
+            }
         }
-        incarnation
     }
 
     fn start_elsewhere(self: Arc<Self>, link: Link) -> (Arc<dyn Handle>, Job) {
         self.up();
-        self.dismiss();
         // Its thread may take a while to begin with it.
         self.accept();
-        let incarnation = Incarnation::new(self, link, true);
+        let incarnation = Incarnation::elsewhere(self, link);
         let launch = Launch::of(Arc::clone(&incarnation));
         (incarnation, Box::new(move || launch.run()))
     }
 
     fn down(self: Arc<Self>) {
-        self.dismiss();
         let is_last = self.is_last_down();
         if self.manners().while_down != WhileDown::Reject {
             return self.accept();
@@ -385,7 +361,6 @@ impl<A: Actor<Context = Context<A>>> AnyKept for Kept<A> {
         recipe.closed = true;
         let factory = recipe.factory.take();
         drop(recipe);
-        self.dismiss();
         discard(factory);
         if let Some(supervisor) = self.nested() {
             supervisor.close_children();

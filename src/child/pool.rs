@@ -92,8 +92,13 @@ impl<A: Actor<Context = Context<A>>> HasAddr for KeptPool<A> {
 }
 
 impl<A: Actor<Context = Context<A>>> AnyKept for KeptPool<A> {
-    fn start(self: Arc<Self>, link: Link) -> Arc<dyn Handle> {
-        Arc::clone(&self.supervisor).start(link)
+    fn start(
+        self: Arc<Self>,
+        link: Link,
+        policy: RestartPolicy,
+        last: Option<Arc<dyn Handle>>,
+    ) -> Arc<dyn Handle> {
+        Arc::clone(&self.supervisor).start(link, policy, last)
     }
 
     fn start_elsewhere(self: Arc<Self>, link: Link) -> (Arc<dyn Handle>, Job) {

@@ -79,15 +79,16 @@ impl<A: Actor<Context = Context<A>>> Runner<A> {
 
     /// Before the first turn of an incarnation, which is not counted. One is there then, unless none follows the last one.
     fn begin(&mut self, task: &task::Context<'_>) -> Poll<()> {
-        if let Some(last) = self.life.as_ref().filter(|life| life.future.is_none()) {
-            let next = ready!(last.incarnation.next());
-            // First, so that the next one is where it was.
-            self.life = None;
-            self.life = next.begin();
-        }
-        if let Some(life) = &self.life {
+        match &self.life {
+            Some(last) if last.future.is_none() => {
+                let next = ready!(last.incarnation.next());
+                // First, so that the next one is where it was.
+                self.life = None;
+                self.life = next.begin();
+            }
             // Once is enough: a task keeps its waker.
-            life.incarnation.slots().waker = Some(task.waker().clone());
+            Some(first) => first.incarnation.slots().waker = Some(task.waker().clone()),
+            None => {}
         }
         self.is_new = false;
         Poll::Ready(())
@@ -95,10 +96,9 @@ impl<A: Actor<Context = Context<A>>> Runner<A> {
 
     /// Whether another incarnation may follow the one that has ended in this way, at once.
     fn stands_by(&mut self, exit: ExitClass) -> bool {
-        let Some(Life { incarnation, was_asked: false, .. }) = &self.life else { return false };
         self.is_new = true;
-        incarnation.desk_of_thread().is_some()
-            && incarnation.kept.wants_to_stand_by(incarnation, exit)
+        let ended = self.life.as_ref().filter(|life| !life.was_asked);
+        ended.is_some_and(|life| life.incarnation.is_to_stand_by(exit))
     }
 }
 
@@ -230,11 +230,6 @@ impl<A: Actor<Context = Context<A>>> Launch<A> {
 
     pub(super) fn is_nothing(&self) -> bool {
         self.0.is_none()
-    }
-
-    /// Its supervisor's, if that is on the same thread.
-    pub(super) fn desk(&self) -> Option<&Arc<Desk>> {
-        self.0.as_ref()?.desk_of_thread()
     }
 
     /// Makes its actor. If there is none, or it was killed before, it has ended.

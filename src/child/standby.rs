@@ -1,35 +1,53 @@
 //! A child's task between two incarnations.
 //!
-//! Most children that fail are started again at once, by the same incarnation of their supervisor, and so on the same
-//! thread. Their task stands by for that: to end it and to spawn another one would take a fifth of a restart. Meanwhile it has the
-//! incarnation that has ended, and that is where the next one is left for it.
+//! Most children that fail are started again as soon as their supervisor hears of it. Their task stands by until then: to end it
+//! and to spawn another one would take a fifth of a restart. Meanwhile it has the incarnation that has ended, and that is where
+//! the next one is left for it.
 
-use std::{mem, sync::Arc, task::Poll};
+use std::{
+    mem,
+    sync::{Arc, atomic::Ordering},
+    task::Poll,
+};
 
 use actix::{Actor, Context};
 
-use super::{incarnation::Incarnation, runner::Launch};
+use super::{incarnation::Incarnation, kept::Kept, link::Link, runner::Launch};
+use crate::policy::{ExitClass, RestartPolicy};
 
 impl<A: Actor<Context = Context<A>>> Incarnation<A> {
-    /// This one has ended, and its task stands by. The next one starts there, unless its supervisor is on another thread now.
-    pub(super) fn is_followed_by(&self, launch: Launch<A>) {
-        let is_same = |desk| self.desk_of_thread().is_some_and(|ours| Arc::ptr_eq(ours, desk));
-        match launch.desk().is_some_and(is_same) {
-            true => {
-                self.slots().next = launch;
-                self.poll_soon();
-            }
-            false => {
-                self.poll_soon();
-                launch.run();
-            }
-        }
+    /// It has ended by itself, in this way. Whether its task is to stand by.
+    pub(super) fn is_to_stand_by(&self, exit: ExitClass) -> bool {
+        let stands_by = self.link.parent.is_some() && self.policy.restarts(exit);
+        self.stands_by.store(stands_by, Ordering::Relaxed);
+        stands_by
     }
 
-    /// What its task is to do next, when this one has ended.
+    /// Whether its task waits for what is to follow.
+    pub(super) fn stands_by(&self) -> bool {
+        self.stands_by.load(Ordering::Relaxed)
+    }
+
+    /// The next one starts in its task.
+    pub(super) fn is_followed_by(
+        &self,
+        kept: Arc<Kept<A>>,
+        link: Link,
+        policy: RestartPolicy,
+    ) -> Arc<Self> {
+        let mut slots = self.slots();
+        let next = Incarnation::here(kept, link, policy, slots.waker.clone());
+        slots.next = Launch::of(Arc::clone(&next));
+        if let Some(waker) = &slots.waker {
+            waker.wake_by_ref();
+        }
+        next
+    }
+
+    /// What its task is to do next.
     pub(super) fn next(&self) -> Poll<Launch<A>> {
         let next = mem::take(&mut self.slots().next);
-        match next.is_nothing() && self.kept.has_stand_by(self) {
+        match next.is_nothing() && self.stands_by() {
             true => Poll::Pending,
             false => Poll::Ready(next),
         }
@@ -69,6 +87,7 @@ mod tests {
 
     struct Child {
         kept: Arc<dyn AnyKept>,
+        policy: RestartPolicy,
         tasks: Arc<Mutex<Vec<task::Id>>>,
     }
 
@@ -79,7 +98,7 @@ mod tests {
             let spec = ChildSpec::actor("mayfly", move |_ctx| Mayfly(Arc::clone(&actor.0)));
             let taken = spec.restart(policy).take_on(&Spec::default(), &mut Alike::default());
             let Ok((taken_on, _)) = taken else { panic!("it makes sense") };
-            Self { kept: taken_on.kept, tasks }
+            Self { kept: taken_on.kept, policy, tasks }
         }
 
         fn tasks(&self) -> Vec<task::Id> {
@@ -97,20 +116,22 @@ mod tests {
         desk: Arc<Desk>,
         inbox: UnboundedReceiver<Notice>,
         life: u64,
+        last: Option<Arc<dyn Handle>>,
     }
 
     impl Above {
         fn new() -> Self {
             let (outbox, inbox) = unbounded_channel();
-            Self { desk: Desk::new(1, outbox), inbox, life: 0 }
+            Self { desk: Desk::new(1, outbox), inbox, life: 0, last: None }
         }
 
-        fn start(&mut self, child: &Child) -> Arc<dyn Handle> {
+        fn start(&mut self, child: &Child) -> &dyn Handle {
             self.life += 1;
             let desk = Arc::clone(&self.desk);
             let parent = Some(Parent { desk, child: 0, life: self.life });
             let span = Span::of_child(|| "above".to_owned(), "mayfly", self.life);
-            Arc::clone(&child.kept).start(Link { parent, span })
+            let (kept, last) = (Arc::clone(&child.kept), self.last.take());
+            &**self.last.insert(kept.start(Link { parent, span }, child.policy, last))
         }
 
         /// How the incarnation that was started last has ended.
@@ -138,28 +159,28 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_stands_by_ends_when_nothing_follows_at_once() {
-        let down = |child: &Child| Arc::clone(&child.kept).down();
-        let close = |child: &Child| child.kept.close();
-        for over in [&down as &dyn Fn(&Child), &close] {
-            System::new().block_on(async {
-                let (child, mut above) = (Child::new(RestartPolicy::Permanent), Above::new());
-                drop(above.start(&child));
-                above.end().await;
-                assert!(child.has_a_task(), "it stands by");
-                over(&child);
-                yield_now().await;
-                assert!(!child.has_a_task());
-            });
-        }
+    fn a_task_that_stands_by_ends_when_it_is_dismissed() {
+        System::new().block_on(async {
+            let (child, mut above) = (Child::new(RestartPolicy::Permanent), Above::new());
+            above.start(&child);
+            above.end().await;
+            let last = above.last.take().expect("it was started");
+            let has_a_task = || Arc::strong_count(&last) > 1;
+            yield_now().await;
+            assert!(has_a_task(), "it stands by");
+            last.dismiss();
+            yield_now().await;
+            assert!(!has_a_task());
+        });
     }
 
     #[test]
     fn what_does_not_come_back_leaves_no_task_behind() {
         System::new().block_on(async {
             let (child, mut above) = (Child::new(RestartPolicy::Transient), Above::new());
-            drop(above.start(&child));
+            above.start(&child);
             assert_eq!(above.end().await.0, ExitClass::Stopped);
+            drop(above.last);
             assert!(!child.has_a_task());
         });
     }
@@ -168,28 +189,23 @@ mod tests {
     fn what_was_asked_to_stop_leaves_no_task_behind() {
         System::new().block_on(async {
             let (child, mut above) = (Child::new(RestartPolicy::Permanent), Above::new());
-            let handle = above.start(&child);
-            handle.ask();
-            drop(handle);
+            above.start(&child).ask();
             assert_eq!(above.end().await.0, ExitClass::Stopped);
+            drop(above.last);
             assert!(!child.has_a_task());
         });
     }
 
     #[test]
-    fn under_another_incarnation_of_its_supervisor_it_is_started_in_a_task_of_its_own() {
+    fn after_one_whose_task_has_ended_it_starts_in_another_one() {
         System::new().block_on(async {
-            let child = Child::new(RestartPolicy::Permanent);
-            let (mut above, mut next) = (Above::new(), Above::new());
+            let (child, mut above) = (Child::new(RestartPolicy::Permanent), Above::new());
+            above.start(&child).ask();
+            above.end().await;
             above.start(&child);
             above.end().await;
-            next.start(&child);
-            next.end().await;
             let [first, second] = child.tasks()[..] else { panic!("two lives") };
             assert_ne!(first, second);
-            child.kept.close();
-            yield_now().await;
-            assert!(!child.has_a_task());
         });
     }
 
@@ -202,6 +218,7 @@ mod tests {
             above.start(&child).kill();
             assert!(matches!(above.end().await.1.as_deref(), Some(Failure::Killed)));
             assert_eq!(child.tasks().len(), 1);
+            drop(above.last);
             assert!(!child.has_a_task());
         });
     }
@@ -214,12 +231,12 @@ mod tests {
         thread.block_on(&runtime, async {
             above.start(&child);
             above.end().await;
-            let handle = above.start(&child);
-            assert!(handle.is_running());
+            above.start(&child);
         });
         drop(thread);
         let (_, failure) = runtime.block_on(above.end());
         assert!(matches!(failure.as_deref(), Some(Failure::ArbiterStopped)));
+        drop(above.last);
         assert!(!child.has_a_task());
     }
 }

@@ -263,7 +263,7 @@ impl<A: Actor<Context = Context<A>>> Description<A> {
     fn manners(&self) -> Manners {
         let on_stop = if self.drain { OnStop::Drain } else { OnStop::Nothing };
         let in_flight = self.in_flight.unwrap_or(u32::MAX);
-        Manners { on_stop, while_down: self.while_down, policy: self.policy, in_flight }
+        Manners { on_stop, while_down: self.while_down, in_flight }
     }
 
     fn elsewhere(&self) -> Option<Elsewhere> {

@@ -208,7 +208,7 @@ impl Shell {
             abort_on(self.blueprint.spec.on_panic, &entry.child.name, panic);
         }
         let exit = entry.class_of(exit, failure.as_deref());
-        entry.handle = None;
+        self.ended = entry.handle.take().map(|handle| (child, handle));
         if !matches!(entry.child.placement(), Placement::Dedicated) {
             // Who is down keeps no place on a thread that is shared.
             entry.place = None;
@@ -220,5 +220,63 @@ impl Shell {
         let decision =
             if self.machine.decides(child, life, exit) { self.decide(child) } else { None };
         self.input_at(now, Input::Exited { child, life, exit, decision }, ctx);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use actix::{Actor, AsyncContext, System};
+
+    use super::*;
+    use crate::{
+        backoff::Backoff,
+        child::{ChildSpec, SupervisedContext},
+        messages::Status,
+    };
+
+    struct Failing;
+
+    impl Actor for Failing {
+        type Context = Context<Self>;
+
+        fn started(&mut self, ctx: &mut Self::Context) {
+            ctx.notify_later(Fail, Duration::ZERO);
+        }
+    }
+
+    #[derive(actix::Message)]
+    #[rtype(result = "()")]
+    struct Fail;
+
+    impl actix::Handler<Fail> for Failing {
+        type Result = ();
+
+        fn handle(&mut self, _: Fail, ctx: &mut Self::Context) {
+            ctx.fail("as it was told");
+        }
+    }
+
+    #[test]
+    fn a_child_that_is_down_has_no_task() {
+        System::new().block_on(async {
+            let hour = Backoff::constant(Duration::from_secs(3600));
+            let child = ChildSpec::actor("child", |_ctx| Failing).backoff(hour);
+            let root = Supervisor::new("root").child(child);
+            let blueprint = Arc::clone(&root.blueprint);
+            let root = root.start();
+            let uses = || {
+                let shell = blueprint.plan().shell.as_ref().and_then(|(_, shell)| shell.upgrade());
+                let shell = shell.expect("it runs");
+                let shell = Shell::open(&shell);
+                Arc::strong_count(&shell.children.get(0).expect("a child").child.kept)
+            };
+            let is_down =
+                || async { root.send(Status).await.expect("it runs").children.backing_off == 1 };
+            while !is_down().await {}
+            root.send(Status).await.expect("it runs");
+            assert_eq!(uses(), 1, "only its supervisor has it");
+        });
     }
 }

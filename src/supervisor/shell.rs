@@ -26,7 +26,7 @@ use super::{
 pub(super) use crate::clock::now;
 use crate::{
     child::{
-        self, Alike, Desk, LeftBehind, Nested, Notice, TakenOn,
+        self, Alike, Desk, Handle, LeftBehind, Nested, Notice, TakenOn,
         panics::{self},
     },
     event::EventKind,
@@ -54,6 +54,8 @@ pub(super) struct Shell {
     pub(super) alike: Alike,
     /// How the incarnation of this child has ended, until the machine has said what to make of it.
     pub(super) ended_with: Option<(u64, Arc<Failure>)>,
+    /// That incarnation, whose task may stand by for the next one.
+    pub(super) ended: Option<(u64, Arc<dyn Handle>)>,
     pub(super) inbox: UnboundedReceiver<Notice>,
     pub(super) desk: Arc<Desk>,
     /// A `Tick` is on its way through the inbox.
@@ -152,6 +154,7 @@ impl Shell {
             alike: Alike::default(),
             declared: declared.keys().copied().collect(),
             ended_with: None,
+            ended: None,
             inbox,
             desk,
             ticking: false,
@@ -280,6 +283,9 @@ impl Shell {
         }
         if let Some(untold) = self.ended_with.take() {
             panics::discard(untold);
+        }
+        if let Some((_, ended)) = self.ended.take() {
+            ended.dismiss();
         }
         #[cfg(feature = "metrics")]
         self.measure_states();

@@ -113,7 +113,8 @@ impl Shell {
         // Only a thread of its own is kept. One of the pool that it has left may be the idlest of all.
         let last = entry.place.take();
         if let Placement::Inline = placement {
-            entry.handle = Some(kept.start(link));
+            let last = self.ended.take_if(|(child, _)| *child == id).map(|(_, handle)| handle);
+            entry.handle = Some(kept.start(link, entry.child.terms.policy, last));
             return;
         }
         let (life, name) = (entry.life, Arc::clone(&entry.child.name));
