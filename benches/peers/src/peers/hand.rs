@@ -2,6 +2,8 @@
 //! events, no list: what is left is what an incarnation of an Actix actor costs. Those that are stopped are told by a message, and
 //! only the end of their task is awaited.
 
+mod tree;
+
 use std::{
     cell::RefCell,
     iter,
@@ -46,7 +48,8 @@ pub(crate) fn run(job: Job, n: usize) -> Outcome {
             Job::StopReverse => stop_in_reverse(n).await,
             Job::Remove => remove(n).await,
             Job::Churn => Err("they end as plain actors do"),
-            Job::Nested | Job::Flat => Err("has no supervisors"),
+            Job::Nested => tree::nested().await,
+            Job::Flat => tree::flat().await,
             Job::Pause | Job::Backoff => Err("neither pauses nor waits"),
         }
     })
