@@ -42,6 +42,7 @@ impl Shell {
             Action::Probe { child, life } => self.reach(child, life, |handle| handle.probe()),
             Action::Abandon { child, life } => self.abandon(child, life),
             Action::Down { child } => {
+                self.dismiss(child);
                 if let Some(entry) = self.children.get(child) {
                     Arc::clone(&entry.child.kept).down();
                 }
@@ -105,6 +106,13 @@ impl Shell {
         }
         let desk = Arc::clone(&self.desk);
         self.launch(id, Link { parent: Some(Parent { desk, child: id, life }), span });
+    }
+
+    /// Nothing follows the incarnation of this child that has ended just now, or not at once.
+    fn dismiss(&mut self, child: u64) {
+        if let Some((_, ended)) = self.ended.take_if(|(of, _)| *of == child) {
+            ended.dismiss();
+        }
     }
 
     fn reach(&self, child: u64, life: u64, reach: impl FnOnce(&dyn Handle)) {

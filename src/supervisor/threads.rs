@@ -113,8 +113,8 @@ impl Shell {
         // Only a thread of its own is kept. One of the pool that it has left may be the idlest of all.
         let last = entry.place.take();
         if let Placement::Inline = placement {
-            let last = self.ended.take_if(|(child, _)| *child == id).map(|(_, handle)| handle);
-            entry.handle = Some(kept.start(link, entry.child.terms.policy, last));
+            let ended = self.ended.take_if(|(of, _)| *of == id).map(|(_, ended)| ended);
+            entry.handle = Some(kept.start(link, entry.child.terms.policy, ended));
             return;
         }
         let (life, name) = (entry.life, Arc::clone(&entry.child.name));
