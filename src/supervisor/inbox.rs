@@ -227,14 +227,19 @@ impl Shell {
 mod tests {
     use std::time::Duration;
 
-    use actix::{Actor, AsyncContext, System};
+    use actix::{Actor, Addr, AsyncContext, System};
 
     use super::*;
     use crate::{
         backoff::Backoff,
         child::{ChildSpec, SupervisedContext},
         messages::Status,
+        supervisor::blueprint::Blueprint,
     };
+
+    fn failing() -> ChildSpec<Failing> {
+        ChildSpec::actor("child", |_ctx| Failing)
+    }
 
     struct Failing;
 
@@ -258,25 +263,58 @@ mod tests {
         }
     }
 
+    /// Counts who has the only child: its supervisor, and its task if there is one.
+    fn uses(of: &Blueprint) -> Option<impl Fn() -> usize> {
+        let shell = of.plan().shell.as_ref().and_then(|(_, shell)| shell.upgrade());
+        let shell = shell.expect("it runs");
+        let shell = Shell::open(&shell);
+        let kept = Arc::downgrade(&shell.children.get(0)?.child.kept);
+        Some(move || kept.strong_count())
+    }
+
+    fn with_child(child: ChildSpec<Failing>) -> (Addr<Supervisor>, Arc<Blueprint>) {
+        let root = Supervisor::new("root").child(child);
+        let blueprint = Arc::clone(&root.blueprint);
+        (root.start(), blueprint)
+    }
+
     #[test]
     fn a_child_that_is_down_has_no_task() {
         System::new().block_on(async {
             let hour = Backoff::constant(Duration::from_secs(3600));
-            let child = ChildSpec::actor("child", |_ctx| Failing).backoff(hour);
-            let root = Supervisor::new("root").child(child);
-            let blueprint = Arc::clone(&root.blueprint);
-            let root = root.start();
-            let uses = || {
-                let shell = blueprint.plan().shell.as_ref().and_then(|(_, shell)| shell.upgrade());
-                let shell = shell.expect("it runs");
-                let shell = Shell::open(&shell);
-                Arc::strong_count(&shell.children.get(0).expect("a child").child.kept)
-            };
-            let is_down =
-                || async { root.send(Status).await.expect("it runs").children.backing_off == 1 };
-            while !is_down().await {}
+            let (root, blueprint) = with_child(failing().backoff(hour));
+            while root.send(Status).await.expect("it runs").children.backing_off == 0 {}
             root.send(Status).await.expect("it runs");
+            let uses = uses(&blueprint).expect("it is down");
             assert_eq!(uses(), 1, "only its supervisor has it");
+        });
+    }
+
+    #[test]
+    fn a_child_that_has_given_up_leaves_no_task_behind() {
+        System::new().block_on(async {
+            let (root, blueprint) = with_child(failing().give_up_after(1));
+            root.send(Status).await.expect("it runs");
+            let uses = uses(&blueprint).expect("it runs");
+            while root.send(Status).await.expect("it runs").children.total() > 0 {}
+            root.send(Status).await.expect("it runs");
+            assert_eq!(uses(), 0);
+        });
+    }
+
+    #[test]
+    fn the_clock_is_looked_at_for_the_first_notice_and_for_each_sixteenth() {
+        System::new().block_on(async {
+            tokio::time::pause();
+            let (mut clock, begin) = (Clock::default(), now());
+            let second = Duration::from_secs(1);
+            let mut seconds = Vec::new();
+            for _ in 0..33 {
+                seconds.push((clock.read() - begin).as_secs());
+                tokio::time::advance(second).await;
+            }
+            seconds.dedup();
+            assert_eq!(seconds, [0, 15, 31]);
         });
     }
 }
