@@ -27,9 +27,9 @@ pub(crate) fn is_enabled(level: Level) -> bool {
     }
 }
 
-/// Whether it may be, as far as that is known without a look at whoever writes.
+/// Whether it may be, as far as that is known without asking whoever writes, which is the user's code.
 pub(crate) fn may_be_enabled(level: Level) -> bool {
-    traced::listens() || level <= log::max_level()
+    cfg!(feature = "tracing") || level <= log::max_level()
 }
 
 /// Writes a line.

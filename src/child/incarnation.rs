@@ -388,6 +388,7 @@ impl<A: Actor<Context = Context<A>>> Handle for Incarnation<A> {
         self.fenced.store(true, Ordering::Relaxed);
         drop(intake);
         self.gives_way();
+        self.dismiss();
         self.kill();
     }
 }

@@ -42,7 +42,7 @@ pub(super) struct Life<A: Actor<Context = Context<A>>> {
 pub(super) struct Runner<A: Actor<Context = Context<A>>> {
     /// `None` if there is no actor of the last one.
     life: Option<Life<A>>,
-    /// Its first turn is still to come.
+    /// The first turn of an incarnation is still to come, also while it stands by for that.
     is_new: bool,
     /// Where turns are counted: on its supervisor's thread. Who is turned away has nothing else looked at, which would take as
     /// long as its turn does when a hundred thousand others were in the cache meanwhile.

@@ -38,6 +38,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         let mut slots = self.slots();
         let next = Incarnation::here(kept, link, policy, slots.waker.clone());
         slots.next = Launch::of(Arc::clone(&next));
+        self.stands_by.store(false, Ordering::Relaxed);
         if let Some(waker) = &slots.waker {
             waker.wake_by_ref();
         }
@@ -56,7 +57,7 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::sync::{Mutex, atomic::AtomicUsize};
 
     use actix::{ActorContext, System};
     use tokio::{
@@ -88,17 +89,23 @@ mod tests {
     struct Child {
         kept: Arc<dyn AnyKept>,
         policy: RestartPolicy,
+        /// How often it was made.
+        made: Arc<AtomicUsize>,
         tasks: Arc<Mutex<Vec<task::Id>>>,
     }
 
     impl Child {
         fn new(policy: RestartPolicy) -> Self {
             let tasks = Arc::<Mutex<Vec<_>>>::default();
-            let actor = Mayfly(Arc::clone(&tasks));
-            let spec = ChildSpec::actor("mayfly", move |_ctx| Mayfly(Arc::clone(&actor.0)));
+            let made = Arc::<AtomicUsize>::default();
+            let (written, counted) = (Arc::clone(&tasks), Arc::clone(&made));
+            let spec = ChildSpec::actor("mayfly", move |_ctx| {
+                counted.fetch_add(1, Ordering::Relaxed);
+                Mayfly(Arc::clone(&written))
+            });
             let taken = spec.restart(policy).take_on(&Spec::default(), &mut Alike::default());
             let Ok((taken_on, _)) = taken else { panic!("it makes sense") };
-            Self { kept: taken_on.kept, policy, tasks }
+            Self { kept: taken_on.kept, policy, made, tasks }
         }
 
         fn tasks(&self) -> Vec<task::Id> {
@@ -125,22 +132,28 @@ mod tests {
             Self { desk: Desk::new(1, outbox), inbox, life: 0, last: None }
         }
 
-        fn start(&mut self, child: &Child) -> &dyn Handle {
+        fn link(&mut self) -> Link {
             self.life += 1;
             let desk = Arc::clone(&self.desk);
             let parent = Some(Parent { desk, child: 0, life: self.life });
-            let span = Span::of_child(|| "above".to_owned(), "mayfly", self.life);
+            Link { parent, span: Span::of_child(|| "above".to_owned(), "mayfly", self.life) }
+        }
+
+        fn start(&mut self, child: &Child) -> &dyn Handle {
+            let link = self.link();
             let (kept, last) = (Arc::clone(&child.kept), self.last.take());
-            &**self.last.insert(kept.start(Link { parent, span }, child.policy, last))
+            &**self.last.insert(kept.start(link, child.policy, last))
         }
 
         /// How the incarnation that was started last has ended.
         async fn end(&mut self) -> (ExitClass, Option<Arc<Failure>>) {
-            match self.inbox.recv().await {
-                Some(Notice::Exited { life, exit, failure, .. }) if life == self.life => {
-                    (exit, failure)
+            loop {
+                match self.inbox.recv().await.expect("this one has its outbox") {
+                    Notice::Exited { life, exit, failure, .. } if life == self.life => {
+                        return (exit, failure);
+                    }
+                    _ => {}
                 }
-                other => panic!("{other:?}"),
             }
         }
     }
@@ -159,19 +172,22 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_stands_by_ends_when_it_is_dismissed() {
-        System::new().block_on(async {
-            let (child, mut above) = (Child::new(RestartPolicy::Permanent), Above::new());
-            above.start(&child);
-            above.end().await;
-            let last = above.last.take().expect("it was started");
-            let has_a_task = || Arc::strong_count(&last) > 1;
-            yield_now().await;
-            assert!(has_a_task(), "it stands by");
-            last.dismiss();
-            yield_now().await;
-            assert!(!has_a_task());
-        });
+    fn a_task_that_stands_by_ends_when_it_is_dismissed_and_when_it_is_fenced() {
+        let ways: [fn(&dyn Handle); 2] = [|last| last.dismiss(), |last| last.fence()];
+        for over in ways {
+            System::new().block_on(async {
+                let (child, mut above) = (Child::new(RestartPolicy::Permanent), Above::new());
+                above.start(&child);
+                above.end().await;
+                let last = above.last.take().expect("it was started");
+                yield_now().await;
+                assert!(Arc::strong_count(&last) > 1, "it stands by");
+                over(&*last);
+                drop(last);
+                yield_now().await;
+                assert!(!child.has_a_task());
+            });
+        }
     }
 
     #[test]
@@ -186,12 +202,32 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_to_stop_leaves_no_task_behind() {
+    fn what_was_asked_to_stop_or_killed_leaves_no_task_behind() {
+        let requests: [fn(&dyn Handle); 2] = [|handle| handle.ask(), |handle| handle.kill()];
+        for request in requests {
+            System::new().block_on(async {
+                let (child, mut above) = (Child::new(RestartPolicy::Permanent), Above::new());
+                request(above.start(&child));
+                above.end().await;
+                drop(above.last);
+                assert!(!child.has_a_task());
+            });
+        }
+    }
+
+    #[test]
+    fn what_is_elsewhere_or_has_nobody_above_it_leaves_no_task_behind() {
         System::new().block_on(async {
             let (child, mut above) = (Child::new(RestartPolicy::Permanent), Above::new());
-            above.start(&child).ask();
-            assert_eq!(above.end().await.0, ExitClass::Stopped);
-            drop(above.last);
+            let (handle, job) = Arc::clone(&child.kept).start_elsewhere(above.link());
+            drop(handle);
+            job();
+            above.end().await;
+            assert!(!child.has_a_task());
+            let link = Link { parent: None, ..above.link() };
+            drop(Arc::clone(&child.kept).start(link, RestartPolicy::Permanent, None));
+            yield_now().await;
+            assert_eq!(child.tasks().len(), 2);
             assert!(!child.has_a_task());
         });
     }
@@ -217,7 +253,7 @@ mod tests {
             above.end().await;
             above.start(&child).kill();
             assert!(matches!(above.end().await.1.as_deref(), Some(Failure::Killed)));
-            assert_eq!(child.tasks().len(), 1);
+            assert_eq!(child.made.load(Ordering::Relaxed), 1);
             drop(above.last);
             assert!(!child.has_a_task());
         });

@@ -74,7 +74,7 @@ pub(super) struct Plan {
     pub(super) members: Option<Members>,
     /// Essential children that have failed for good, under any incarnation.
     pub(super) lost: Vec<Lost>,
-    alike: Alike,
+    pub(super) alike: Alike,
     /// What that report names.
     pub(super) left_behind: Vec<LeftBehind>,
     /// If it went down without order.

@@ -8,7 +8,6 @@ use std::{
 
 use actix::{ActorFuture, Context};
 use futures::future::BoxFuture;
-use tokio::time::Instant;
 
 use super::{
     Supervisor,
@@ -30,25 +29,6 @@ use crate::{
 
 /// How many notices are served in one go, so that a storm of failures lets others have their turn.
 const SLICE: usize = 128;
-/// How many of them count as of the same time: to look at the clock takes a thirtieth of what is done about one.
-const AT_ONCE: usize = 16;
-
-/// Looks at the clock now and then.
-#[derive(Default)]
-struct Clock {
-    read: usize,
-    last: Option<Instant>,
-}
-
-impl Clock {
-    fn read(&mut self) -> Instant {
-        self.read += 1;
-        match self.last.filter(|_| !self.read.is_multiple_of(AT_ONCE)) {
-            Some(last) => last,
-            None => *self.last.insert(now()),
-        }
-    }
-}
 
 /// Serves what is told from below, as it comes.
 pub(super) struct Inbox;
@@ -73,7 +53,6 @@ impl Shell {
     /// Serves the notices that are there, up to a slice: what has happened before a request is known when it is answered. What
     /// follows from that comes after it.
     pub(super) fn catch_up(&mut self, ctx: &mut Context<Supervisor>) {
-        let mut clock = Clock::default();
         for _ in 0..self.inbox.len().min(SLICE) {
             let Ok(notice) = self.inbox.try_recv() else { return };
             if matches!(notice, Notice::Joined) {
@@ -81,7 +60,7 @@ impl Shell {
                 let _ = self.desk.outbox.send(notice);
                 return;
             }
-            self.notice(clock.read(), notice, ctx);
+            self.notice(notice, ctx);
         }
     }
 
@@ -94,13 +73,12 @@ impl Shell {
         if self.desk.turnstile.begin_round(task.waker()) {
             task.waker().wake_by_ref();
         }
-        let mut clock = Clock::default();
         for _ in 0..SLICE {
             let Poll::Ready(Some(notice)) = self.inbox.poll_recv(task) else {
                 return Poll::Pending;
             };
             let slice_is_full = matches!(notice, Notice::Tick);
-            self.notice(clock.read(), notice, ctx);
+            self.notice(notice, ctx);
             if slice_is_full {
                 break;
             }
@@ -109,35 +87,33 @@ impl Shell {
         Poll::Pending
     }
 
-    fn notice(&mut self, now: Instant, notice: Notice, ctx: &mut Context<Supervisor>) {
+    fn notice(&mut self, notice: Notice, ctx: &mut Context<Supervisor>) {
         match notice {
-            Notice::Ready { child, life } => self.input_at(now, Input::Ready { child, life }, ctx),
+            Notice::Ready { child, life } => self.input(Input::Ready { child, life }, ctx),
             Notice::Exited { child, life, exit, failure } => {
                 self.note_return(child, life);
                 match self.remains_of(child, life) {
-                    None => self.exited(now, child, life, exit, failure, ctx),
+                    None => self.exited(child, life, exit, failure, ctx),
                     Some(remains) => self.tell_after(remains, child, life, exit, failure),
                 }
             }
-            Notice::Alive { child, life } => self.input_at(now, Input::Alive { child, life }, ctx),
+            Notice::Alive { child, life } => self.input(Input::Alive { child, life }, ctx),
             Notice::Abandoned { child, life } => {
                 let entry = self.children.get(child);
                 let exit = match entry.is_some_and(Entry::is_started_in_vain) {
                     true => ExitClass::Stranded,
                     false => ExitClass::Failed,
                 };
-                self.exited(now, child, life, exit, Some(Arc::new(Failure::Killed)), ctx);
+                self.exited(child, life, exit, Some(Arc::new(Failure::Killed)), ctx);
             }
-            Notice::Stranded { child, life } => {
-                self.input_at(now, Input::Move { child, life }, ctx)
-            }
+            Notice::Stranded { child, life } => self.input(Input::Move { child, life }, ctx),
             Notice::Joined => {
                 if let Some(cause) = self.finishing.take() {
                     self.finish(cause, ctx);
                 }
             }
             Notice::Standing { child, life, standing } => {
-                self.input_at(now, Input::Standing { child, life, standing }, ctx);
+                self.input(Input::Standing { child, life, standing }, ctx);
             }
             Notice::Health(reply, within) => self.report_health(reply, within),
             Notice::Tree(reply) => self.report_tree(reply),
@@ -146,7 +122,7 @@ impl Shell {
                 // Who asked may be gone.
                 let _ = reply.send(is_done);
             }
-            Notice::Kill => self.input_at(now, Input::Kill, ctx),
+            Notice::Kill => self.input(Input::Kill, ctx),
             Notice::Tick => {
                 self.ticking = false;
                 self.tick(ctx);
@@ -193,7 +169,6 @@ impl Shell {
 
     fn exited(
         &mut self,
-        now: Instant,
         child: u64,
         life: u64,
         exit: ExitClass,
@@ -219,7 +194,7 @@ impl Shell {
         self.ended_with = failure.map(|failure| (child, failure));
         let decision =
             if self.machine.decides(child, life, exit) { self.decide(child) } else { None };
-        self.input_at(now, Input::Exited { child, life, exit, decision }, ctx);
+        self.input(Input::Exited { child, life, exit, decision }, ctx);
     }
 }
 
@@ -299,22 +274,6 @@ mod tests {
             while root.send(Status).await.expect("it runs").children.total() > 0 {}
             root.send(Status).await.expect("it runs");
             assert_eq!(uses(), 0);
-        });
-    }
-
-    #[test]
-    fn the_clock_is_looked_at_for_the_first_notice_and_for_each_sixteenth() {
-        System::new().block_on(async {
-            tokio::time::pause();
-            let (mut clock, begin) = (Clock::default(), now());
-            let second = Duration::from_secs(1);
-            let mut seconds = Vec::new();
-            for _ in 0..33 {
-                seconds.push((clock.read() - begin).as_secs());
-                tokio::time::advance(second).await;
-            }
-            seconds.dedup();
-            assert_eq!(seconds, [0, 15, 31]);
         });
     }
 }

@@ -136,7 +136,7 @@ impl Shell {
         plan.left_behind = Vec::new();
         plan.remains = None;
         let excess = plan.declare_members(|| blueprint.next_child());
-        let declared = mem::take(&mut plan.declared);
+        let (declared, alike) = (mem::take(&mut plan.declared), mem::take(&mut plan.alike));
         drop(plan);
         for Declared { child, last_failure, .. } in excess {
             child.kept.close();
@@ -151,7 +151,7 @@ impl Shell {
             is_pool,
             machine,
             children: Rows::default(),
-            alike: Alike::default(),
+            alike,
             declared: declared.keys().copied().collect(),
             ended_with: None,
             ended: None,
@@ -210,11 +210,7 @@ impl Shell {
     }
 
     pub(super) fn input(&mut self, input: Input, ctx: &mut Context<Supervisor>) {
-        self.input_at(now(), input, ctx);
-    }
-
-    pub(super) fn input_at(&mut self, now: Instant, input: Input, ctx: &mut Context<Supervisor>) {
-        self.machine.handle(input, now, &mut self.actions);
+        self.machine.handle(input, now(), &mut self.actions);
         self.act(ctx);
     }
 

@@ -221,3 +221,26 @@ fn a_service_that_stops_its_arbiter_is_called_again_on_a_new_thread() {
         assert!(ended.await.unwrap().is_ok());
     });
 }
+
+#[test]
+fn a_child_that_fails_as_its_supervisor_goes_down_with_the_one_above_leaves_nobody_waiting() {
+    real(async {
+        let (above, below) = (Arbiter::new(), Arbiter::new());
+        let leaf = Puppet::spec("leaf");
+        let addr = leaf.addr();
+        let nested = ChildSpec::supervisor(Supervisor::new("nested").child(leaf));
+        let nested = nested.placement(Placement::Arbiter(below.handle()));
+        let root = Supervisor::new("root").child(nested);
+        above.spawn_fn(move || drop(root.start()));
+        assert_eq!(addr.send(life()).await, Ok(1));
+        let stuck = stick(&addr).await;
+        let poisoned = addr.send(tell(|_, _| panic!("boom")));
+        let behind = addr.send(life());
+        above.stop();
+        above.join().expect("it has not panicked");
+        stuck.release();
+        assert_eq!(poisoned.await, Err(MailboxError::Closed));
+        assert_eq!(behind.await, Err(MailboxError::Closed));
+        below.stop();
+    });
+}
