@@ -94,7 +94,7 @@ impl<A: Actor<Context = Context<A>>> Runner<A> {
         Poll::Ready(())
     }
 
-    /// Whether another incarnation may follow the one that has ended in this way, at once.
+    /// Whether another incarnation may follow the one that has ended in this way, as soon as its supervisor hears of that.
     fn stands_by(&mut self, exit: ExitClass) -> bool {
         self.is_new = true;
         let ended = self.life.as_ref().filter(|life| !life.was_asked);
@@ -208,7 +208,7 @@ impl<A: Actor<Context = Context<A>>> Drop for Life<A> {
     }
 }
 
-/// An incarnation that is to start in a task that is not there yet, or does something else, unless that is gone first.
+/// An incarnation that has yet to begin, or nothing. Dropped before that, it has failed: its arbiter was stopped.
 pub(super) struct Launch<A: Actor<Context = Context<A>>>(Option<Arc<Incarnation<A>>>);
 
 impl<A: Actor<Context = Context<A>>> Default for Launch<A> {

@@ -1,7 +1,7 @@
 //! A child's task between two incarnations.
 //!
 //! Most children that fail are started again as soon as their supervisor hears of it. Their task stands by until then: to end it
-//! and to spawn another one would take a fifth of a restart. Meanwhile it has the incarnation that has ended, and that is where
+//! and to spawn another one took a sixth of a restart. Meanwhile it has the incarnation that has ended, and that is where
 //! the next one is left for it.
 
 use std::{
