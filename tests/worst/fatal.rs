@@ -7,7 +7,7 @@ use actix_supervisor::Stop;
 use crate::{
     apart::apart,
     place::{Place, World},
-    puppet::OnDrop,
+    puppet::{OnDrop, life},
 };
 
 fn bomb() -> OnDrop {
@@ -40,6 +40,8 @@ fn two_destructors_that_panic_in_one_drop() {
             })
             .await;
         world.goes_on().await;
+        // On a thread of its own it may be dropped only now.
+        let _its_next_life = world.bad.send(life()).await;
     });
     for ended in all {
         ended.assert_aborted(&[": and another", "during cleanup"]);
