@@ -64,6 +64,7 @@ pub(crate) trait AnyKept: HasAddr {
 
 pub(super) struct Kept<A: Actor<Context = Context<A>>> {
     addr: WeakAddr<A>,
+    /// Its own mailbox; `None` once it was closed, and for a member of a pool.
     intake: Mutex<Option<Intake<A>>>,
     recipe: Mutex<Recipe<A>>,
     /// What else it is. Most are nothing else, and there are many of them.

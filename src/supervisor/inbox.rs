@@ -239,12 +239,12 @@ mod tests {
     }
 
     /// Counts who has the only child: its supervisor, and its task if there is one.
-    fn uses(of: &Blueprint) -> Option<impl Fn() -> usize> {
+    fn uses(of: &Blueprint) -> impl Fn() -> usize {
         let shell = of.plan().shell.as_ref().and_then(|(_, shell)| shell.upgrade());
         let shell = shell.expect("it runs");
         let shell = Shell::open(&shell);
-        let kept = Arc::downgrade(&shell.children.get(0)?.child.kept);
-        Some(move || kept.strong_count())
+        let kept = Arc::downgrade(&shell.children.get(0).expect("a child").child.kept);
+        move || kept.strong_count()
     }
 
     fn with_child(child: ChildSpec<Failing>) -> (Addr<Supervisor>, Arc<Blueprint>) {
@@ -260,7 +260,7 @@ mod tests {
             let (root, blueprint) = with_child(failing().backoff(hour));
             while root.send(Status).await.expect("it runs").children.backing_off == 0 {}
             root.send(Status).await.expect("it runs");
-            let uses = uses(&blueprint).expect("it is down");
+            let uses = uses(&blueprint);
             assert_eq!(uses(), 1, "only its supervisor has it");
         });
     }
@@ -270,7 +270,7 @@ mod tests {
         System::new().block_on(async {
             let (root, blueprint) = with_child(failing().give_up_after(1));
             root.send(Status).await.expect("it runs");
-            let uses = uses(&blueprint).expect("it runs");
+            let uses = uses(&blueprint);
             while root.send(Status).await.expect("it runs").children.total() > 0 {}
             root.send(Status).await.expect("it runs");
             assert_eq!(uses(), 0);
