@@ -218,6 +218,11 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         done
     }
 
+    /// Whether others on other threads have to do with it: it is on another one than its supervisor, or a member of a pool.
+    pub(super) fn is_far(&self) -> bool {
+        self.far.is_some()
+    }
+
     fn began(&self) -> Option<&(ThreadId, Turns)> {
         self.far.as_ref()?.began.get()
     }

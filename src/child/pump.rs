@@ -68,7 +68,7 @@ impl<A: Actor<Context = Context<A>>> ActorFuture<A> for Pump<A> {
             }
             return Poll::Pending;
         }
-        if incarnation.elsewhere || incarnation.kept.crew().is_some() {
+        if incarnation.is_far() {
             return incarnation.take_in_turns(actor, ctx, task);
         }
         let mut intake = incarnation.kept.intake();

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use actix::{ActorContext, Context};
 use log::Level;
 
-use super::{Supervisor, blueprint::Lost, shell::Shell, threads::count_threads};
+use super::{Supervisor, blueprint::Lost, entry::Ended, shell::Shell, threads::count_threads};
 use crate::{
     child::{self, Handle, LeftBehind, Link, Notice, Parent, panics},
     event::{EndReason, EventKind},
@@ -110,7 +110,7 @@ impl Shell {
 
     /// Nothing follows the incarnation of this child that has ended just now, or not at once.
     fn dismiss(&mut self, child: u64) {
-        if let Some((_, ended)) = self.ended.take_if(|(of, _)| *of == child) {
+        if let Some(ended) = Ended::task_of(&mut self.ended, child) {
             ended.dismiss();
         }
     }
@@ -206,11 +206,11 @@ impl Shell {
 
     /// How the incarnation of this child has ended just now, in its own words.
     pub(super) fn ended_with(&self, child: u64) -> Option<&Failure> {
-        self.ended_with.as_ref().filter(|(of, _)| *of == child).map(|(_, failure)| &**failure)
+        self.ended.as_ref().filter(|ended| ended.child == child)?.failure.as_deref()
     }
 
     fn take_ended_with(&mut self, child: u64) -> Option<Arc<Failure>> {
-        self.ended_with.take_if(|(of, _)| *of == child).map(|(_, failure)| failure)
+        self.ended.as_mut().filter(|ended| ended.child == child)?.failure.take()
     }
 
     fn stopped(&mut self, child: u64) {

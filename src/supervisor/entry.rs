@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::host::{Host, Place};
 use crate::{
-    child::{Handle, StillMaking, TakenOn, Whereabouts},
+    child::{Handle, StillMaking, TakenOn, Whereabouts, panics},
     failure::Failure,
     placement::Placement,
     policy::ExitClass,
@@ -71,5 +71,31 @@ impl Entry {
     /// Whether its incarnation of this number has not ended, or been given up, yet.
     pub(super) fn is_in(&self, life: u64) -> bool {
         self.life == life && self.handle.is_some()
+    }
+}
+
+/// The incarnation of a child that has ended just now.
+pub(super) struct Ended {
+    pub(super) child: u64,
+    /// In its own words.
+    pub(super) failure: Option<Arc<Failure>>,
+    /// It may stand by for the next one.
+    pub(super) task: Option<Arc<dyn Handle>>,
+}
+
+impl Ended {
+    /// The task, if it is this child's and not taken yet.
+    pub(super) fn task_of(ended: &mut Option<Self>, child: u64) -> Option<Arc<dyn Handle>> {
+        ended.as_mut().filter(|ended| ended.child == child)?.task.take()
+    }
+
+    /// All that follows from it has been done.
+    pub(super) fn done(self) {
+        if let Some(untold) = self.failure {
+            panics::discard(untold);
+        }
+        if let Some(task) = self.task {
+            task.dismiss();
+        }
     }
 }

@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use super::{
     Supervisor,
     deeds::abort_on,
-    entry::Entry,
+    entry::{Ended, Entry},
     remains::remember,
     shell::{Shell, now},
 };
@@ -183,7 +183,7 @@ impl Shell {
             abort_on(self.blueprint.spec.on_panic, &entry.child.name, panic);
         }
         let exit = entry.class_of(exit, failure.as_deref());
-        self.ended = entry.handle.take().map(|handle| (child, handle));
+        let task = entry.handle.take();
         if !matches!(entry.child.placement(), Placement::Dedicated) {
             // Who is down keeps no place on a thread that is shared.
             entry.place = None;
@@ -191,7 +191,7 @@ impl Shell {
         if let Some(nested) = entry.child.nested() {
             remember(&mut self.left_behind, nested.left_behind(), &entry.child.name);
         }
-        self.ended_with = failure.map(|failure| (child, failure));
+        self.ended = Some(Ended { child, failure, task });
         let decision =
             if self.machine.decides(child, life, exit) { self.decide(child) } else { None };
         self.input(Input::Exited { child, life, exit, decision }, ctx);

@@ -19,14 +19,14 @@ use super::meters::Meters;
 use super::{
     Supervisor,
     blueprint::{Blueprint, Declared},
-    entry::Entry,
+    entry::{Ended, Entry},
     threads::Threads,
     waiting::{Answer, Until, Waiter, Waiting},
 };
 pub(super) use crate::clock::now;
 use crate::{
     child::{
-        self, Alike, Desk, Handle, LeftBehind, Nested, Notice, TakenOn,
+        self, Alike, Desk, LeftBehind, Nested, Notice, TakenOn,
         panics::{self},
     },
     event::EventKind,
@@ -52,10 +52,8 @@ pub(super) struct Shell {
     /// Those of them that come back with this supervisor. A bit in each record would take a word.
     pub(super) declared: BTreeSet<u64>,
     pub(super) alike: Alike,
-    /// How the incarnation of this child has ended, until the machine has said what to make of it.
-    pub(super) ended_with: Option<(u64, Arc<Failure>)>,
-    /// That incarnation, whose task may stand by for the next one.
-    pub(super) ended: Option<(u64, Arc<dyn Handle>)>,
+    /// What has ended just now, until the machine has said what to make of it.
+    pub(super) ended: Option<Ended>,
     pub(super) inbox: UnboundedReceiver<Notice>,
     pub(super) desk: Arc<Desk>,
     /// A `Tick` is on its way through the inbox.
@@ -153,7 +151,6 @@ impl Shell {
             children: Rows::default(),
             alike,
             declared: declared.keys().copied().collect(),
-            ended_with: None,
             ended: None,
             inbox,
             desk,
@@ -277,11 +274,8 @@ impl Shell {
         if let Some(latest) = self.latest.take() {
             panics::discard(latest);
         }
-        if let Some(untold) = self.ended_with.take() {
-            panics::discard(untold);
-        }
-        if let Some((_, ended)) = self.ended.take() {
-            ended.dismiss();
+        if let Some(ended) = self.ended.take() {
+            ended.done();
         }
         #[cfg(feature = "metrics")]
         self.measure_states();

@@ -11,7 +11,7 @@ use log::Level;
 use tokio::time::Instant;
 
 use super::{
-    entry::Entry,
+    entry::{Ended, Entry},
     host::{self, Ending, Host, Place},
     shell::{Shell, now},
 };
@@ -113,7 +113,7 @@ impl Shell {
         // Only a thread of its own is kept. One of the pool that it has left may be the idlest of all.
         let last = entry.place.take();
         if let Placement::Inline = placement {
-            let ended = self.ended.take_if(|(of, _)| *of == id).map(|(_, ended)| ended);
+            let ended = Ended::task_of(&mut self.ended, id);
             entry.handle = Some(kept.start(link, entry.child.terms.policy, ended));
             return;
         }
