@@ -81,10 +81,19 @@ impl Bus {
         loudest: Level,
         kind: impl FnOnce() -> EventKind,
     ) {
-        if !self.way_up().any(|bus| bus.listens(loudest)) {
-            return;
+        if self.is_heard(loudest) {
+            self.spread(child, loudest, &kind());
         }
-        let kind = kind();
+    }
+
+    /// Whether anybody would hear of an event, here or above.
+    pub(crate) fn is_heard(&self, loudest: Level) -> bool {
+        self.way_up().any(|bus| bus.listens(loudest))
+    }
+
+    /// Delivers an event to all who listen. Most restarts are told to nobody.
+    #[cold]
+    pub(crate) fn spread(&self, child: Option<&str>, loudest: Level, kind: &EventKind) {
         let mut path: Vec<String> = child.map(str::to_owned).into_iter().collect();
         for bus in self.way_up() {
             path.insert(0, String::from(&*bus.name));

@@ -266,23 +266,18 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         run: Result<(), PanicInfo>,
         drop: Result<(), PanicInfo>,
     ) -> ExitClass {
-        let mut caught = [run, drop].into_iter().filter_map(Result::err);
-        let outcome = match end.or_else(|| self.take_conclusion()) {
-            Some(failed @ (Outcome::Failed(_) | Outcome::TerminateTree(_))) => failed,
-            gentle => match caught.next() {
-                Some(panic) => Outcome::Failed(Failure::Panic(panic)),
-                None => gentle.unwrap_or(Outcome::Stopped),
-            },
-        };
-        for panic in caught {
-            // There is one failure, and this is not it; nobody else will tell of it.
-            match self.link.token() {
-                Some(token) => panics::log(
-                    Level::Warn,
-                    format_args!("child {token}, which had failed already, {panic}"),
-                ),
-                None => panics::log(Level::Warn, format_args!("a supervisor {panic}")),
+        let mut outcome = end.or_else(|| self.take_conclusion()).unwrap_or(Outcome::Stopped);
+        let mut panicked = |panic| match outcome {
+            Outcome::Failed(_) | Outcome::TerminateTree(_) => self.has_panicked_too(&panic),
+            Outcome::Finished | Outcome::Stopped => {
+                outcome = Outcome::Failed(Failure::Panic(panic));
             }
+        };
+        if let Err(panic) = run {
+            panicked(panic);
+        }
+        if let Err(panic) = drop {
+            panicked(panic);
         }
         self.is_gone.store(true, Ordering::Release);
         self.gives_way();
@@ -295,6 +290,18 @@ impl<A: Actor<Context = Context<A>>> Incarnation<A> {
         let exit = outcome.class();
         self.link.exited(outcome);
         exit
+    }
+
+    /// There is one failure, and this is not it; nobody else will tell of it.
+    #[cold]
+    fn has_panicked_too(&self, panic: &PanicInfo) {
+        match self.link.token() {
+            Some(token) => panics::log(
+                Level::Warn,
+                format_args!("child {token}, which had failed already, {panic}"),
+            ),
+            None => panics::log(Level::Warn, format_args!("a supervisor {panic}")),
+        }
     }
 
     pub(super) fn request(&self, request: u8) {

@@ -30,6 +30,9 @@ const KEPT: usize = 8;
 /// How many payloads are dropped, each of which was what the `Drop` of the one before panicked with.
 const PAYLOADS: usize = 8;
 
+/// What a panic says whose payload is no text.
+const NO_TEXT: &str = "Box<dyn Any>";
+
 struct Seen {
     message: String,
     location: Option<String>,
@@ -42,15 +45,23 @@ struct Seen {
 /// payload's own `Drop` has been caught.
 pub(crate) fn catch<R>(code: impl FnOnce() -> R) -> Result<R, PanicInfo> {
     CATCHING.set(CATCHING.get() + 1);
-    let result = panic::catch_unwind(AssertUnwindSafe(code));
-    let result = result.map_err(|payload| {
-        let message = message(&*payload);
-        let (location, backtrace) = seen(&message);
-        dispose(payload);
-        PanicInfo { message, location, backtrace }
-    });
+    let result = panic::catch_unwind(AssertUnwindSafe(code)).map_err(caught);
     CATCHING.set(CATCHING.get() - 1);
     result
+}
+
+/// What is known of a panic, by its payload.
+fn caught(payload: Box<dyn Any + Send>) -> PanicInfo {
+    let (message, rest) = match payload.downcast::<&str>().map_err(|other| other.downcast()) {
+        Ok(text) => ((*text).to_owned(), None),
+        Err(Ok(text)) => (*text, None),
+        Err(Err(other)) => (NO_TEXT.to_owned(), Some(other)),
+    };
+    let (location, backtrace) = seen(&message);
+    if let Some(payload) = rest {
+        dispose(payload);
+    }
+    PanicInfo { message, location, backtrace }
 }
 
 /// Drops something of the user's; a panic of its `Drop` is logged.
@@ -62,6 +73,7 @@ pub(crate) fn discard<T>(value: T) {
 }
 
 /// Writes a line to the log. A logger is the user's code (I5), and so is what displays an error.
+#[cold]
 pub(crate) fn log(level: Level, line: fmt::Arguments<'_>) {
     // Of its panic nothing can be said: the log is where it would be said.
     let _ = catch(|| record::line(level, line));
@@ -106,13 +118,17 @@ fn message(payload: &(dyn Any + Send)) -> String {
     match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
         (Some(text), _) => (*text).to_owned(),
         (_, Some(text)) => text.clone(),
-        (None, None) => "Box<dyn Any>".to_owned(),
+        (None, None) => NO_TEXT.to_owned(),
     }
 }
 
 /// Place and backtrace of the latest panic with this message.
 fn seen(message: &str) -> (Option<String>, Option<Arc<Backtrace>>) {
-    let latest = SEEN.take().into_iter().rfind(|seen| seen.message == message);
+    let all = SEEN.take();
+    if all.is_empty() {
+        return (None, None); // There is no hook.
+    }
+    let latest = all.into_iter().rfind(|seen| seen.message == message);
     latest.map_or((None, None), |seen| (seen.location, seen.backtrace))
 }
 

@@ -8,7 +8,11 @@ use super::{Forced, Standing, Terms};
 use crate::{
     backoff::HEALTHY,
     info::{ChildKind, ChildState},
+    policy::ExitClass,
 };
+
+/// How long one that could not begin waits at least, whatever its backoff.
+const HINDERED: Duration = Duration::from_secs(1);
 
 /// Where a child is in its life, and what that stage needs to know.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -155,15 +159,19 @@ impl Child {
     }
 
     pub(super) fn set_elsewhere(&mut self, elsewhere: bool) {
-        self.extend(|extras| extras.elsewhere = elsewhere);
+        if elsewhere != self.is_elsewhere() {
+            self.extend(|extras| extras.elsewhere = elsewhere);
+        }
     }
 
-    fn last_delay(&self) -> Duration {
+    pub(super) fn last_delay(&self) -> Duration {
         self.extras.as_ref().map_or(Duration::ZERO, |extras| extras.last_delay)
     }
 
     pub(super) fn set_last_delay(&mut self, last_delay: Duration) {
-        self.extend(|extras| extras.last_delay = last_delay);
+        if last_delay != self.last_delay() {
+            self.extend(|extras| extras.last_delay = last_delay);
+        }
     }
 
     fn extend(&mut self, change: impl FnOnce(&mut Extras)) {
@@ -182,6 +190,24 @@ impl Child {
         let backoff = self.terms.backoff.as_ref();
         let healthy = backoff.map_or(HEALTHY, |backoff| backoff.healthy(self.last_delay()));
         self.ready_at.is_some_and(|at| now.saturating_duration_since(at) >= healthy)
+    }
+
+    /// Its failures in a row with one that ends it now in this way, and how long it has to wait for them.
+    pub(super) fn next_delay(
+        &self,
+        exit: ExitClass,
+        now: Instant,
+        rng: &mut fastrand::Rng,
+    ) -> (u32, Duration) {
+        let before = if self.is_healthy(now) { 0 } else { self.row };
+        let backoff = self.terms.backoff.as_ref();
+        let delay = backoff.map_or(Duration::ZERO, |backoff| backoff.delay(before, rng));
+        let least = if exit == ExitClass::Hindered { HINDERED } else { Duration::ZERO };
+        (before.saturating_add(1), delay.max(least))
+    }
+
+    pub(super) fn has_given_up(&self) -> bool {
+        self.terms.give_up_after.is_some_and(|limit| self.row >= limit)
     }
 
     /// How long a kill may take. On the supervisor's own thread nothing comes in between.

@@ -120,13 +120,18 @@ impl Children {
         });
     }
 
-    /// One more failure in a row.
-    pub(crate) fn note_failure(&mut self, id: u64, row: u32, delay: Duration) {
+    /// So many failures in a row now, and the delay after the last one.
+    pub(crate) fn note_failure(
+        &mut self,
+        id: u64,
+        count: impl FnOnce(&Child) -> (u32, Duration),
+    ) -> Option<&Child> {
         // Neither is entered anywhere else.
-        if let Some(child) = self.rows.get_mut(id) {
-            child.row = row;
-            child.set_last_delay(delay);
-        }
+        let child = self.rows.get_mut(id)?;
+        let (row, delay) = count(child);
+        child.row = row;
+        child.set_last_delay(delay);
+        Some(child)
     }
 
     /// A new incarnation. Returns its number.

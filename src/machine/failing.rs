@@ -13,9 +13,6 @@ use crate::{
     policy::{AutoShutdown, Decision, ExitClass, OnLimit, StartFailure, Strategy},
 };
 
-/// How long one that could not begin waits at least, whatever its backoff.
-const HINDERED: Duration = Duration::from_secs(1);
-
 impl Machine {
     /// A failure, which the child brought about or (`forced`) the supervisor itself.
     pub(super) fn failed(
@@ -64,10 +61,12 @@ impl Machine {
         now: Instant,
         out: &mut Vec<Action>,
     ) {
-        let Some((row, delay)) = self.next_delay(id, exit, now) else { return };
+        let rng = &mut self.rng;
+        let noted = self.children.note_failure(id, |child| child.next_delay(exit, now, rng));
+        let Some(child) = noted else { return };
+        let (delay, has_given_up) = (child.last_delay(), child.has_given_up());
         let is_stranded = exit == ExitClass::Stranded;
-        self.children.note_failure(id, row, delay);
-        if is_stranded || self.has_given_up(id, row) {
+        if is_stranded || has_given_up {
             return match self.settings.on_limit {
                 OnLimit::Escalate => self.escalate(id, forced, now, out),
                 OnLimit::Backoff => {
@@ -101,31 +100,17 @@ impl Machine {
         self.put_down(id, delay, now, out);
     }
 
-    /// Its failures in a row with this one, and how long it has to wait for them.
-    fn next_delay(&mut self, id: u64, exit: ExitClass, now: Instant) -> Option<(u32, Duration)> {
-        let child = self.children.get(id)?;
-        let before = if child.is_healthy(now) { 0 } else { child.row };
-        let backoff = child.terms.backoff.as_ref();
-        let delay = backoff.map_or(Duration::ZERO, |backoff| backoff.delay(before, &mut self.rng));
-        let least = if exit == ExitClass::Hindered { HINDERED } else { Duration::ZERO };
-        Some((before.saturating_add(1), delay.max(least)))
-    }
-
     /// An incarnation has ended on request: if it was healthy until then, the next failure is the first one again.
     pub(super) fn note_health(&mut self, id: u64, now: Instant) {
         if self.children.get(id).is_some_and(|child| child.is_healthy(now)) {
-            self.children.note_failure(id, 0, Duration::ZERO);
+            self.children.note_failure(id, |_| (0, Duration::ZERO));
         }
-    }
-
-    fn has_given_up(&self, id: u64, row: u32) -> bool {
-        let limit = self.children.get(id).and_then(|child| child.terms.give_up_after);
-        limit.is_some_and(|limit| row >= limit)
     }
 
     /// Counts a failure on the meter, and whether it follows a quiet time.
     fn count_failure(&mut self, now: Instant) -> f64 {
-        if self.meter.quiet(now).is_none_or(|quiet| quiet >= self.settings.decay) {
+        let was_quiet = || self.meter.quiet(now).is_none_or(|quiet| quiet >= self.settings.decay);
+        if self.pauses > 0 && was_quiet() {
             self.pauses = 0;
         }
         self.meter.raise(now)

@@ -12,7 +12,7 @@ use crate::{
     failure::{Failure, Outcome, PanicInfo},
     info::{StopReport, SupervisorState, Unstopped},
     machine::{Action, End, Forced, StopCause},
-    policy::{Decision, OnPanic},
+    policy::{Decision, ExitClass, OnPanic},
     record::Span,
     token::ChildToken,
 };
@@ -157,9 +157,13 @@ impl Shell {
             }
         };
         let Some(entry) = self.children.get_mut(child) else { return panics::discard(failure) };
-        panics::discard(entry.last_failure.replace(Arc::clone(&failure)));
+        if let Some(last) = entry.last_failure.replace(Arc::clone(&failure)) {
+            panics::discard(last);
+        }
         let of_whom = Arc::clone(&entry.child.name);
-        panics::discard(self.latest.replace((of_whom, Arc::clone(&failure))));
+        if let Some((_, told)) = self.latest.replace((of_whom, Arc::clone(&failure))) {
+            panics::discard(told);
+        }
         self.reading = failures;
         let threshold = self.machine.threshold();
         self.tell_child(child, Level::Warn, |name, token| EventKind::ChildFailed {
@@ -188,10 +192,13 @@ impl Shell {
         self.latest.as_ref().map(|(_, failure)| &**failure)
     }
 
-    /// What the child's own rule says about the failure that it has just ended with, if it has a rule.
-    pub(super) fn decide(&self, child: u64) -> Option<Decision> {
+    /// What the child's own rule says about the failure that it has just ended with, if it has a rule, and that is a failure.
+    pub(super) fn decide(&self, child: u64, life: u64, exit: ExitClass) -> Option<Decision> {
         let entry = self.children.get(child)?;
         let rule = entry.child.decide()?;
+        if !self.machine.decides(child, life, exit) {
+            return None;
+        }
         let failure = match self.machine.forced(child) {
             Some(forced) => forced.into(),
             None => self.ended_with(child).cloned().unwrap_or(Failure::Stopped),
@@ -384,9 +391,12 @@ impl Shell {
         loudest: Level,
         kind: impl FnOnce(String, ChildToken) -> EventKind,
     ) {
-        if let Some(entry) = self.children.get(child) {
+        let bus = &self.blueprint.bus;
+        if bus.is_heard(loudest)
+            && let Some(entry) = self.children.get(child)
+        {
             let name = &*entry.child.name;
-            self.tell(Some(name), loudest, || kind(name.to_owned(), self.token(child)));
+            bus.spread(Some(name), loudest, &kind(name.to_owned(), self.token(child)));
         }
     }
 }

@@ -192,8 +192,7 @@ impl Shell {
             remember(&mut self.left_behind, nested.left_behind(), &entry.child.name);
         }
         self.ended = Some(Ended { child, failure, task });
-        let decision =
-            if self.machine.decides(child, life, exit) { self.decide(child) } else { None };
+        let decision = self.decide(child, life, exit);
         self.input(Input::Exited { child, life, exit, decision }, ctx);
     }
 }
