@@ -30,9 +30,6 @@ const KEPT: usize = 8;
 /// How many payloads are dropped, each of which was what the `Drop` of the one before panicked with.
 const PAYLOADS: usize = 8;
 
-/// What a panic says whose payload is no text.
-const NO_TEXT: &str = "Box<dyn Any>";
-
 struct Seen {
     message: String,
     location: Option<String>,
@@ -52,15 +49,9 @@ pub(crate) fn catch<R>(code: impl FnOnce() -> R) -> Result<R, PanicInfo> {
 
 /// What is known of a panic, by its payload.
 fn caught(payload: Box<dyn Any + Send>) -> PanicInfo {
-    let (message, rest) = match payload.downcast::<&str>().map_err(|other| other.downcast()) {
-        Ok(text) => ((*text).to_owned(), None),
-        Err(Ok(text)) => (*text, None),
-        Err(Err(other)) => (NO_TEXT.to_owned(), Some(other)),
-    };
+    let message = message(&*payload);
     let (location, backtrace) = seen(&message);
-    if let Some(payload) = rest {
-        dispose(payload);
-    }
+    dispose(payload);
     PanicInfo { message, location, backtrace }
 }
 
@@ -118,17 +109,13 @@ fn message(payload: &(dyn Any + Send)) -> String {
     match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
         (Some(text), _) => (*text).to_owned(),
         (_, Some(text)) => text.clone(),
-        (None, None) => NO_TEXT.to_owned(),
+        (None, None) => "Box<dyn Any>".to_owned(),
     }
 }
 
 /// Place and backtrace of the latest panic with this message.
 fn seen(message: &str) -> (Option<String>, Option<Arc<Backtrace>>) {
-    let all = SEEN.take();
-    if all.is_empty() {
-        return (None, None); // There is no hook.
-    }
-    let latest = all.into_iter().rfind(|seen| seen.message == message);
+    let latest = SEEN.take().into_iter().rfind(|seen| seen.message == message);
     latest.map_or((None, None), |seen| (seen.location, seen.backtrace))
 }
 

@@ -159,9 +159,7 @@ impl Child {
     }
 
     pub(super) fn set_elsewhere(&mut self, elsewhere: bool) {
-        if elsewhere != self.is_elsewhere() {
-            self.extend(|extras| extras.elsewhere = elsewhere);
-        }
+        self.extend(|extras| extras.elsewhere = elsewhere);
     }
 
     pub(super) fn last_delay(&self) -> Duration {
@@ -169,15 +167,16 @@ impl Child {
     }
 
     pub(super) fn set_last_delay(&mut self, last_delay: Duration) {
-        if last_delay != self.last_delay() {
-            self.extend(|extras| extras.last_delay = last_delay);
-        }
+        self.extend(|extras| extras.last_delay = last_delay);
     }
 
     fn extend(&mut self, change: impl FnOnce(&mut Extras)) {
-        let mut extras = self.extras.as_deref().cloned().unwrap_or_default();
+        let before = self.extras.as_deref().cloned().unwrap_or_default();
+        let mut extras = before.clone();
         change(&mut extras);
-        self.extras = (extras != Extras::default()).then(|| Box::new(extras));
+        if extras != before {
+            self.extras = (extras != Extras::default()).then(|| Box::new(extras));
+        }
     }
 
     /// How many times it was started again.

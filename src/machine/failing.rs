@@ -109,8 +109,7 @@ impl Machine {
 
     /// Counts a failure on the meter, and whether it follows a quiet time.
     fn count_failure(&mut self, now: Instant) -> f64 {
-        let was_quiet = || self.meter.quiet(now).is_none_or(|quiet| quiet >= self.settings.decay);
-        if self.pauses > 0 && was_quiet() {
+        if self.meter.quiet(now).is_none_or(|quiet| quiet >= self.settings.decay) {
             self.pauses = 0;
         }
         self.meter.raise(now)

@@ -157,13 +157,9 @@ impl Shell {
             }
         };
         let Some(entry) = self.children.get_mut(child) else { return panics::discard(failure) };
-        if let Some(last) = entry.last_failure.replace(Arc::clone(&failure)) {
-            panics::discard(last);
-        }
+        panics::discard(entry.last_failure.replace(Arc::clone(&failure)));
         let of_whom = Arc::clone(&entry.child.name);
-        if let Some((_, told)) = self.latest.replace((of_whom, Arc::clone(&failure))) {
-            panics::discard(told);
-        }
+        panics::discard(self.latest.replace((of_whom, Arc::clone(&failure))));
         self.reading = failures;
         let threshold = self.machine.threshold();
         self.tell_child(child, Level::Warn, |name, token| EventKind::ChildFailed {

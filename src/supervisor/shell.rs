@@ -271,7 +271,7 @@ impl Shell {
             waiter.answer(answer);
         }
         // They are the answer to what was decided here, and to nothing later.
-        if let Some((_, latest)) = self.latest.take() {
+        if let Some(latest) = self.latest.take() {
             panics::discard(latest);
         }
         if let Some(ended) = self.ended.take() {
